@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/flow/connections.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace steppe {
+namespace {
+
+constexpr uint8_t syn_flag = RTE_TCP_SYN_FLAG, ack_flag = RTE_TCP_ACK_FLAG,
+                  rst_flag = RTE_TCP_RST_FLAG, fin_flag = RTE_TCP_FIN_FLAG,
+                  psh_flag = RTE_TCP_PSH_FLAG;
+
+// Payloads below this are copied to the end of the last mbuf rather than held in one of their own, so that a server that
+// sends a byte per segment cannot take 2 KB of the pool with each.
+constexpr uint32_t copied_bytes = 256;
+
+// A segment below this is taken for the last one that the server has to send: acknowledged at once.
+// Full ones are acknowledged in pairs (RFC 9293 3.8.6.3).
+constexpr uint16_t full_segment_bytes = 536;
+
+// a - b on the circle of sequence numbers (RFC 9293 3.4).
+int32_t distance(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b); }
+
+int64_t unix_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// A held segment's first sequence number, and whether a FIN follows it, live in fields of the mbuf that nobody
+// needs after reception.
+uint32_t& held_sequence(rte_mbuf* frame) { return frame->hash.rss; }
+uint16_t& held_fin(rte_mbuf* frame) { return frame->vlan_tci; }
+
+void free_held(rte_mbuf* frame) {
+  while (frame != nullptr) {
+    rte_mbuf* next = frame->next;
+    frame->next = nullptr;
+    rte_pktmbuf_free(frame);
+    frame = next;
+  }
+}
+
+}  // namespace
+
+Connections::Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
+                         Transmitter& transmitter)
+    : hello_(hello), transmitter_(transmitter), table_(name, capacity), timers_(table_.sides()) {
+  observations.reserve(4096);
+}
+
+Connections::~Connections() { abandon_all(); }
+
+// --- From the SYN-ACK to the hello ---------------------------------------------------------------
+
+PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms) {
+  Flow* flow = table_.find(segment.host, segment.local_port);
+  if (flow == nullptr || segment.host_port != transmitter_.endpoint.target_port) {
+    rte_pktmbuf_free(frame);
+    return without_flow(segment, now_ms);
+  }
+  // From here on the order is that of RFC 9293 3.10.7.4: sequence number, RST, SYN, ACK, text, FIN.
+  const int32_t ahead = distance(segment.sequence, flow->receive_next);
+  if ((segment.flags & rst_flag) != 0) {
+    rte_pktmbuf_free(frame);
+    // Only a RST at exactly RCV.NXT counts; another one in the window is asked about (RFC 5961 3.2). Some
+    // middleboxes answer the hello with a RST at our SYN-ACK's number; the challenge lets a server deny it.
+    if (ahead != 0) return acknowledge_out_of_sequence(*flow);
+    end(*flow, Ending::reset, static_cast<uint8_t>(flow->flight != nullptr), segment.ttl);
+    return PacketOutcome::reset;
+  }
+  if ((segment.flags & syn_flag) != 0) {
+    rte_pktmbuf_free(frame);
+    // Our ACK was lost and with it the hello: the server repeats its SYN-ACK. Anything else is challenged (RFC 5961 4.2).
+    if (ahead == -1 && flow->flight == nullptr && flow->hello_acknowledged == 0) {
+      send_hello(*flow);
+      return PacketOutcome::syn_ack_repeated;
+    }
+    return acknowledge_out_of_sequence(*flow);
+  }
+  if ((segment.flags & ack_flag) == 0) {
+    rte_pktmbuf_free(frame);
+    return PacketOutcome::stray;
+  }
+  on_acknowledgement(*flow, segment, now_ms);
+  if (segment.payload_bytes == 0 && (segment.flags & fin_flag) == 0) {
+    rte_pktmbuf_free(frame);
+    return PacketOutcome::acknowledgement;
+  }
+  return on_data(*flow, frame, segment, now_ms);
+}
+
+// A segment of no connection: the answer to a probe, or something late.
+PacketOutcome Connections::without_flow(const Segment& segment, uint32_t now_ms) {
+  const bool syn_ack =
+      (segment.flags & (syn_flag | ack_flag | rst_flag)) == (syn_flag | ack_flag);
+  if (syn_ack) return open_flow(segment, now_ms);
+  if ((segment.flags & rst_flag) != 0) {
+    // A refusal acknowledges exactly our SYN (RFC 9293 3.10.7.3).
+    const auto host = pass_->addresses.rank(segment.host);
+    if ((segment.flags & ack_flag) == 0 || !host ||
+        segment.host_port != transmitter_.endpoint.target_port)
+      return PacketOutcome::stray_reset;
+    const auto variant = pass_->cookie.variant(segment.host, segment.local_port,
+                                               segment.acknowledgement - 1, pass_->variants);
+    const auto index = variant ? pass_->answer_index(static_cast<uint32_t>(*host), *variant)
+                               : std::nullopt;
+    if (!index || !pass_->answers.claim(*index)) return PacketOutcome::stray_reset;
+    report_unopened(&segment, nullptr, static_cast<uint32_t>(*host), *variant, *index);
+    return PacketOutcome::refused;
+  }
+  // As a closed connection answers (RFC 9293 3.10.7.1), so that a server whose RST was lost lets go.
+  if ((segment.flags & ack_flag) != 0)
+    transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
+  return PacketOutcome::stray;
+}
+
+PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
+  const auto reset = [&] {
+    transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
+  };
+  const auto host = pass_->addresses.rank(segment.host);
+  const auto variant = host ? pass_->cookie.variant(segment.host, segment.local_port,
+                                                    segment.acknowledgement - 1, pass_->variants)
+                            : std::nullopt;
+  const auto index =
+      variant ? pass_->answer_index(static_cast<uint32_t>(*host), *variant) : std::nullopt;
+  if (!index || segment.host_port != transmitter_.endpoint.target_port) {
+    reset();
+    return PacketOutcome::syn_ack_unknown;
+  }
+  if (pass_->answers.get(*index) != Answer::none) {
+    reset();
+    return PacketOutcome::syn_ack_repeated;
+  }
+  Flow* flow = table_.open(segment.host, segment.local_port);
+  // The server will say it again.
+  if (flow == nullptr) return PacketOutcome::syn_ack_postponed;
+  pass_->answers.claim(*index);
+  ++answered_;
+  flow->host = static_cast<uint32_t>(*host);
+  flow->variant = *variant & 0xffffff;
+  flow->initial_sequence = segment.acknowledgement - 1;
+  flow->receive_next = segment.sequence + 1;
+  FlowSide& side = table_.side(flow);
+  side.started_ms = now_ms;
+  side.window = segment.window;
+  timers_.set(table_.index(flow), TimerClass::retransmit_first, now_ms);
+  send_hello(*flow);
+  return PacketOutcome::syn_ack_opened;
+}
+
+// What of the hello is not acknowledged, as far as the host's window goes; one byte where it is shut and the timer asks for a
+// window probe (RFC 9293 3.8.6.1); a bare ACK where there is nothing else to say.
+void Connections::send_hello(Flow& flow) {
+  FlowSide& side = table_.side(&flow);
+  std::array<uint8_t, limits::client_hello_bytes> bytes;
+  const uint64_t random = uint64_t{flow.initial_sequence} << 32 | flow.address;
+  const size_t length =
+      hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random);
+  side.hello_bytes = static_cast<uint16_t>(length);
+  const bool probing = side.window == 0 && side.retransmissions > 0;
+  const size_t room = probing ? 1 : side.window;
+  const size_t begin = std::min<size_t>(flow.hello_acknowledged, length);
+  const size_t end = std::min(length, begin + room);
+  flow.state = static_cast<uint32_t>(end < length ? FlowState::hello_waiting
+                                                  : FlowState::hello_sent);
+  transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow),
+                       flow.receive_next,
+                       end > begin ? ack_flag | psh_flag : ack_flag,
+                       std::span(bytes).subspan(begin, end - begin));
+  side.acknowledgement_owed = false;
+}
+
+void Connections::send_acknowledgement(Flow& flow) {
+  const FlowSide& side = table_.side(&flow);
+  const uint32_t next = flow.state == static_cast<uint32_t>(FlowState::hello_waiting)
+                            ? send_unacknowledged(flow)
+                            : flow.initial_sequence + 1 + side.hello_bytes;
+  transmitter_.segment(flow.address, flow.source_port, next, flow.receive_next, ack_flag);
+  table_.side(&flow).acknowledgement_owed = false;
+}
+
+PacketOutcome Connections::acknowledge_out_of_sequence(Flow& flow) {
+  send_acknowledgement(flow);
+  return PacketOutcome::challenged;
+}
+
+void Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms) {
+  FlowSide& side = table_.side(&flow);
+  const int32_t acknowledged =
+      distance(segment.acknowledgement, flow.initial_sequence + 1);
+  // Nothing beyond the hello was ever sent; old ones say nothing new (RFC 9293 3.10.7.4, fifth check).
+  if (acknowledged < flow.hello_acknowledged || acknowledged > side.hello_bytes) return;
+  const bool progress = acknowledged > flow.hello_acknowledged;
+  const bool opened = side.window == 0 && segment.window != 0;
+  flow.hello_acknowledged = static_cast<uint16_t>(acknowledged);
+  side.window = segment.window;
+  if (flow.state == static_cast<uint32_t>(FlowState::hello_waiting)) {
+    if (!progress && !opened) return;
+    side.retransmissions = 0;
+    restart_timer(flow, TimerClass::retransmit_first, now_ms);
+    send_hello(flow);
+  } else if (flow.state == static_cast<uint32_t>(FlowState::hello_sent) &&
+             acknowledged == side.hello_bytes) {
+    flow.state = static_cast<uint32_t>(FlowState::answer_waiting);
+    restart_timer(flow, TimerClass::silence, now_ms);
+  }
+}
+
+// --- From the first byte of the answer to the last ----------------------------------------------
+
+PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& segment,
+                                   uint32_t now_ms) {
+  FlowSide& side = table_.side(&flow);
+  const int32_t ahead = distance(segment.sequence, flow.receive_next);
+  bool fin = (segment.flags & fin_flag) != 0;
+  if (ahead > 0) {
+    const bool held = hold(flow, frame, segment);
+    if (!held) rte_pktmbuf_free(frame);
+    // An ACK for each tells the sender of the gap (RFC 5681 3.2).
+    send_acknowledgement(flow);
+    return PacketOutcome::data_ahead;
+  }
+  const auto known = static_cast<uint32_t>(-ahead);
+  if (known > segment.payload_bytes || (known == segment.payload_bytes && !fin)) {
+    rte_pktmbuf_free(frame);
+    send_acknowledgement(flow);
+    return PacketOutcome::data_repeated;
+  }
+  // Cut the frame down to the bytes that are new (RFC 9293 3.10.7.4: trimmed from the left).
+  rte_pktmbuf_adj(frame, static_cast<uint16_t>(segment.payload_offset + known));
+  rte_pktmbuf_trim(frame, static_cast<uint16_t>(frame->data_len -
+                                                (segment.payload_bytes - known)));
+  const uint16_t fresh_bytes = frame->data_len;
+  const bool filled_gap = flow.held != nullptr;
+  if (fresh_bytes == 0) {
+    rte_pktmbuf_free(frame);
+  } else if (!deliver(flow, frame, segment.ttl)) {
+    return PacketOutcome::data;
+  }
+  if (filled_gap && !deliver_held(flow, segment.ttl, fin)) return PacketOutcome::data;
+  if (fin) {
+    flow.receive_next += 1;
+    end(flow, Ending::closed, static_cast<uint8_t>(flow.flight != nullptr), segment.ttl);
+    return PacketOutcome::fin;
+  }
+  if (now_ms - side.started_ms > limits::flow_lifetime_ms) {
+    end(flow, Ending::timeout, 2, segment.ttl);
+    return PacketOutcome::data;
+  }
+  flow.state = static_cast<uint32_t>(FlowState::receiving);
+  restart_timer(flow, TimerClass::silence, now_ms);
+  if (side.acknowledgement_owed || filled_gap || fresh_bytes < full_segment_bytes)
+    send_acknowledgement(flow);
+  else
+    side.acknowledgement_owed = true;
+  return PacketOutcome::data;
+}
+
+// Puts a segment into the list of those that wait for a gap, in order. False: not kept.
+bool Connections::hold(Flow& flow, rte_mbuf* frame, const Segment& segment) {
+  FlowSide& side = table_.side(&flow);
+  if (side.held_segments >= limits::held_segments ||
+      distance(segment.sequence, flow.receive_next) >= static_cast<int32_t>(limits::flight_bytes))
+    return false;
+  rte_mbuf** link = &flow.held;
+  while (*link != nullptr && distance(held_sequence(*link), segment.sequence) < 0)
+    link = &(*link)->next;
+  if (*link != nullptr && held_sequence(*link) == segment.sequence &&
+      (*link)->data_len >= segment.payload_bytes)
+    return false;
+  rte_pktmbuf_adj(frame, segment.payload_offset);
+  rte_pktmbuf_trim(frame, static_cast<uint16_t>(frame->data_len - segment.payload_bytes));
+  held_sequence(frame) = segment.sequence;
+  held_fin(frame) = (segment.flags & fin_flag) != 0;
+  frame->next = *link;
+  *link = frame;
+  ++side.held_segments;
+  return true;
+}
+
+// Delivers what waited behind a gap that is now filled. False: the connection has ended. fin: set if a FIN is now in order.
+bool Connections::deliver_held(Flow& flow, uint8_t ttl, bool& fin) {
+  while (flow.held != nullptr && distance(held_sequence(flow.held), flow.receive_next) <= 0) {
+    rte_mbuf* frame = flow.held;
+    flow.held = frame->next;
+    frame->next = nullptr;
+    --table_.side(&flow).held_segments;
+    const auto known = static_cast<uint32_t>(flow.receive_next - held_sequence(frame));
+    const bool ends = held_fin(frame) != 0 && known <= frame->data_len;
+    if (known >= frame->data_len) {
+      rte_pktmbuf_free(frame);
+    } else {
+      rte_pktmbuf_adj(frame, static_cast<uint16_t>(known));
+      if (!deliver(flow, frame, ttl)) return false;
+    }
+    fin = fin || ends;
+  }
+  return true;
+}
+
+// In-order bytes, the whole of an mbuf, which becomes the flow's. False: the connection has ended.
+bool Connections::deliver(Flow& flow, rte_mbuf* data, uint8_t ttl) {
+  const std::span bytes(rte_pktmbuf_mtod(data, const uint8_t*), data->data_len);
+  flow.receive_next += data->data_len;
+  const TlsProgress progress = flow.tls.feed(bytes, pass_->baseline(flow.host));
+  if (progress == TlsProgress::same) {
+    // The verdict is here; no byte of the flight is needed any more.
+    rte_pktmbuf_free(data);
+    end(flow, Ending::same, 0, ttl);
+    return false;
+  }
+  if (flow.flight == nullptr) {
+    data->next = nullptr;
+    data->nb_segs = 1;
+    data->pkt_len = data->data_len;
+    flow.flight = data;
+  } else if (rte_mbuf* last = rte_pktmbuf_lastseg(flow.flight);
+             bytes.size() < copied_bytes && rte_pktmbuf_tailroom(last) >= bytes.size()) {
+    std::memcpy(rte_pktmbuf_mtod_offset(last, uint8_t*, last->data_len), bytes.data(),
+                bytes.size());
+    last->data_len = static_cast<uint16_t>(last->data_len + bytes.size());
+    flow.flight->pkt_len += static_cast<uint32_t>(bytes.size());
+    rte_pktmbuf_free(data);
+  } else {
+    data->pkt_len = data->data_len;
+    rte_pktmbuf_chain(flow.flight, data);
+  }
+  switch (progress) {
+    case TlsProgress::certificate:
+      end(flow, Ending::certificate, 0, ttl);
+      return false;
+    case TlsProgress::alert:
+      end(flow, Ending::alert, flow.tls.alert_description(), ttl);
+      return false;
+    case TlsProgress::not_tls:
+      end(flow, Ending::not_tls, 0, ttl);
+      return false;
+    case TlsProgress::no_certificate:
+      end(flow, Ending::closed, 2, ttl);
+      return false;
+    case TlsProgress::same:
+    case TlsProgress::more:
+      break;
+  }
+  if (flow.flight->pkt_len > limits::flight_bytes) {
+    end(flow, Ending::too_long, 0, ttl);
+    return false;
+  }
+  return true;
+}
+
+// --- Time, and the ways out ----------------------------------------------------------------------
+
+void Connections::restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms) {
+  const uint32_t index = table_.index(&flow);
+  timers_.clear(index);
+  timers_.set(index, timer, now_ms);
+}
+
+void Connections::on_timers(uint32_t now_ms, uint32_t most) {
+  for (; most > 0 && transmitter_.room() > 0; --most) {
+    const uint32_t index = timers_.expired(now_ms);
+    if (index == FlowTimers::none) return;
+    on_timer(table_.flow(index), now_ms);
+  }
+}
+
+void Connections::on_timer(Flow& flow, uint32_t now_ms) {
+  FlowSide& side = table_.side(&flow);
+  const auto state = static_cast<FlowState>(flow.state);
+  const bool sending = state == FlowState::hello_waiting || state == FlowState::hello_sent;
+  if (sending && side.retransmissions < limits::retransmissions) {
+    ++side.retransmissions;
+    const auto next = static_cast<TimerClass>(std::min<int>(side.retransmissions, 2));
+    restart_timer(flow, next, now_ms);
+    send_hello(flow);
+    return;
+  }
+  const uint8_t phase = state == FlowState::receiving       ? 2
+                        : state == FlowState::hello_waiting ? 3
+                                                            : 1;
+  end(flow, Ending::timeout, phase, 0);
+}
+
+// The one way out: the host is told, the judges are told, the memory is free.
+void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
+  if (ending != Ending::reset) {
+    const FlowSide& side = table_.side(&flow);
+    const bool all_sent = flow.state != static_cast<uint32_t>(FlowState::hello_waiting);
+    const uint32_t sequence = all_sent ? flow.initial_sequence + 1 + side.hello_bytes
+                                       : send_unacknowledged(flow);
+    transmitter_.segment(flow.address, flow.source_port, sequence, flow.receive_next,
+                         rst_flag | ack_flag);
+  }
+  rte_mbuf* flight = nullptr;
+  if (ending != Ending::same) std::swap(flight, flow.flight);
+  observations.push_back({.host = flow.host,
+                          .variant = flow.variant,
+                          .ending = ending,
+                          .detail = detail,
+                          .received_ttl = ttl,
+                          .reserved = 0,
+                          .flight_bytes = flight == nullptr ? 0 : flight->pkt_len,
+                          .time_ms = unix_ms(),
+                          .flight = flight});
+  pass_->answers.finish(*pass_->answer_index(flow.host, flow.variant), ending == Ending::same);
+  forget(flow);
+}
+
+void Connections::forget(Flow& flow) {
+  rte_pktmbuf_free(flow.flight);
+  free_held(flow.held);
+  timers_.clear(table_.index(&flow));
+  table_.close(&flow);
+}
+
+void Connections::report_unopened(const Segment* segment, const IcmpError* icmp, uint32_t host,
+                                  uint32_t variant, uint64_t answer_index) {
+  pass_->answers.finish(answer_index, false);
+  ++answered_;
+  if (!pass_->report_unopened) return;
+  observations.push_back({.host = host,
+                          .variant = variant,
+                          .ending = segment != nullptr ? Ending::refused : Ending::unreachable,
+                          .detail = icmp != nullptr ? icmp->code : uint8_t{0},
+                          .received_ttl = segment != nullptr ? segment->ttl : uint8_t{0},
+                          .reserved = 0,
+                          .flight_bytes = 0,
+                          .time_ms = unix_ms(),
+                          .flight = nullptr});
+}
+
+// An ICMP error about a SYN ends the try. About a connection it is soft: a path may mend (RFC 5461 4).
+PacketOutcome Connections::on_icmp(const IcmpError& icmp) {
+  constexpr uint8_t destination_unreachable = 3;
+  const auto host = pass_->addresses.rank(icmp.host);
+  if (icmp.type != destination_unreachable || !host ||
+      icmp.host_port != transmitter_.endpoint.target_port ||
+      table_.find(icmp.host, icmp.local_port) != nullptr)
+    return PacketOutcome::icmp_soft;
+  const auto variant =
+      pass_->cookie.variant(icmp.host, icmp.local_port, icmp.sequence, pass_->variants);
+  const auto index =
+      variant ? pass_->answer_index(static_cast<uint32_t>(*host), *variant) : std::nullopt;
+  if (!index || !pass_->answers.claim(*index)) return PacketOutcome::icmp_soft;
+  report_unopened(nullptr, &icmp, static_cast<uint32_t>(*host), *variant, *index);
+  return PacketOutcome::unreachable;
+}
+
+void Connections::abandon_all() {
+  // Every open connection has a timer, so the lists hold them all.
+  for (uint32_t index = timers_.first(); index != FlowTimers::none; index = timers_.first()) {
+    Flow& flow = table_.flow(index);
+    transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow),
+                         flow.receive_next, rst_flag | ack_flag);
+    forget(flow);
+  }
+}
+
+}  // namespace steppe

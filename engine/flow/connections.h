@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// All connections of a worker: a TCP client (RFC 9293) that sends one ClientHello, reads until it has the
+// certificate, and leaves. It holds no sockets, and no memory for a host that has not answered.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/counters.h"
+#include "engine/flow/flow_table.h"
+#include "engine/flow/flow_timer.h"
+#include "engine/flow/pass.h"
+#include "engine/flow/transmitter.h"
+#include "engine/judge/observation.h"
+#include "engine/wire/client_hello.h"
+#include "engine/wire/frame.h"
+
+namespace steppe {
+
+// Not thread-safe; one per worker. After the constructor nothing here allocates, but the observations' vector, whose
+// capacity is reserved: the worker empties it every burst.
+class Connections {
+ public:
+  Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
+              Transmitter& transmitter);
+  ~Connections();
+
+  // REQUIRES that no connection is open. The pass is kept by reference until the next call.
+  void begin_pass(Pass& pass) { pass_ = &pass; }
+
+  // Takes the mbuf. What became of it is the return value. now: the worker's clock.
+  PacketOutcome on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms);
+  PacketOutcome on_icmp(const IcmpError& icmp);
+  // Runs at most `most` timers that are due.
+  void on_timers(uint32_t now_ms, uint32_t most);
+  // Ends every connection at once with a RST, and tells nobody.
+  void abandon_all();
+
+  uint32_t open() const { return table_.size(); }
+  // New probes should wait: the answers to those that are out may need the rest of the table.
+  bool crowded() const { return table_.size() >= table_.capacity() / 4 * 3; }
+  // Probes that had an answer (SYN-ACK, refusal, ICMP error), so far.
+  uint64_t answered() const { return answered_; }
+
+  // Outcomes not yet handed on, in order; the worker clears it.
+  std::vector<Observation> observations;
+
+ private:
+  PacketOutcome without_flow(const Segment& segment, uint32_t now_ms);
+  PacketOutcome open_flow(const Segment& segment, uint32_t now_ms);
+  PacketOutcome acknowledge_out_of_sequence(Flow& flow);
+  void on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms);
+  PacketOutcome on_data(Flow& flow, rte_mbuf* frame, const Segment& segment, uint32_t now_ms);
+  bool hold(Flow& flow, rte_mbuf* frame, const Segment& segment);
+  bool deliver_held(Flow& flow, uint8_t ttl, bool& fin);
+  bool deliver(Flow& flow, rte_mbuf* data, uint8_t ttl);
+  void send_hello(Flow& flow);
+  void send_acknowledgement(Flow& flow);
+  void restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms);
+  void on_timer(Flow& flow, uint32_t now_ms);
+  void end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl);
+  void forget(Flow& flow);
+  void report_unopened(const Segment* segment, const IcmpError* icmp, uint32_t host,
+                       uint32_t variant, uint64_t answer_index);
+  // The number that the host expects next from us.
+  uint32_t send_unacknowledged(const Flow& flow) const {
+    return flow.initial_sequence + 1 + flow.hello_acknowledged;
+  }
+
+  const ClientHello& hello_;
+  Transmitter& transmitter_;
+  FlowTable table_;
+  FlowTimers timers_;
+  Pass* pass_ = nullptr;
+  uint64_t answered_ = 0;
+};
+
+}  // namespace steppe

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// One worker's connections, found by (host, our port): rte_hash over an array of flows.
+#pragma once
+
+#include <rte_hash.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/flow/flow.h"
+
+namespace steppe {
+
+// Not thread-safe: RSS keeps a connection with its worker. Allocates in the constructor only.
+class FlowTable {
+ public:
+  // Throws std::runtime_error when DPDK has no memory left. name: unique in the process.
+  FlowTable(const std::string& name, uint32_t capacity);
+  ~FlowTable();
+  FlowTable(const FlowTable&) = delete;
+  FlowTable& operator=(const FlowTable&) = delete;
+
+  uint32_t capacity() const { return capacity_; }
+  uint32_t size() const { return size_; }
+  Flow* find(uint32_t address, uint16_t source_port);
+  // A zeroed flow for a key that is not there; null when the table is full.
+  Flow* open(uint32_t address, uint16_t source_port);
+  // REQUIRES that its mbufs and its timer are gone.
+  void close(Flow* flow);
+
+  uint32_t index(const Flow* flow) const { return static_cast<uint32_t>(flow - flows_.get()); }
+  Flow& flow(uint32_t index) { return flows_[index]; }
+  FlowSide& side(const Flow* flow) { return sides_[index(flow)]; }
+  std::vector<FlowSide>& sides() { return sides_; }
+
+ private:
+  uint32_t capacity_, size_ = 0;
+  rte_hash* hash_;
+  std::unique_ptr<Flow[]> flows_;
+  std::vector<FlowSide> sides_;
+};
+
+}  // namespace steppe

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames on their way out: filled by probes and connections, sent off by the worker.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "engine/wire/frame.h"
+#include "engine/wire/next_hop.h"
+
+namespace steppe {
+
+// One worker's. What does not fit, or finds no mbuf, is not sent: for TCP that is a lost frame, which its timers mend.
+struct Transmitter {
+  static constexpr uint32_t capacity = 512;
+
+  rte_mempool* pool = nullptr;
+  Endpoint endpoint;
+  const NextHop* next_hop = nullptr;
+  std::array<rte_mbuf*, capacity> frames;
+  uint32_t count = 0;
+  uint64_t dropped = 0;  // no mbuf, or no room here
+
+  uint32_t room() const { return capacity - count; }
+
+  void segment(uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
+               uint8_t flags, std::span<const uint8_t> payload = {}) {
+    const rte_ether_addr& hop = next_hop->of(host);
+    rte_mbuf* frame = room() == 0 || rte_is_zero_ether_addr(&hop) ? nullptr
+                                                                   : rte_pktmbuf_alloc(pool);
+    if (frame == nullptr) {
+      ++dropped;
+      return;
+    }
+    write_segment(frame, endpoint, hop, host, source_port, sequence, acknowledgement, flags,
+                  payload);
+    frames[count++] = frame;
+  }
+};
+
+}  // namespace steppe

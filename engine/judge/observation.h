@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker tells the judges about one connection: all that crosses from the data plane to them.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+struct rte_mbuf;
+
+namespace steppe {
+
+// How a connection ended. Each flow ends in exactly one of these.
+enum class Ending : uint8_t {
+  same,         // the leaf equals the host's baseline, byte for byte; no flight is kept
+  certificate,  // a whole Certificate message, in `flight`
+  alert,        // a fatal TLS alert (`detail`: its description, RFC 5246 7.2)
+  not_tls,      // bytes that are no TLS records, the first of them in `flight`
+  closed,       // FIN before a certificate
+  reset,        // RST after the ClientHello went out
+  refused,      // RST in answer to the SYN
+  timeout,      // no answer in time (`detail`: 0 to the SYN, 1 to the hello, 2 in the middle of the
+                // flight, 3 behind a zero window)
+  unreachable,  // ICMP destination unreachable in answer to the SYN (`detail`: its code, RFC 792)
+  too_long,     // a flight over limits::flight_bytes, its beginning in `flight`
+};
+
+// One connection's outcome. Passed by value through one rte_ring per worker.
+struct Observation {
+  uint32_t host;     // index of the host in the pass: rank in discovery, host index afterwards
+  uint32_t variant;  // which hello, name or step of the pass
+  Ending ending;
+  uint8_t detail;        // see Ending
+  uint8_t received_ttl;  // of the packet that ended it, 0 if none
+  uint8_t reserved;
+  uint32_t flight_bytes;  // bytes in `flight`
+  int64_t time_ms;        // Unix time of the end
+  rte_mbuf* flight;       // the server's bytes in order, as an mbuf chain; the receiver frees it; may be null
+};
+static_assert(std::is_trivially_copyable_v<Observation> && sizeof(Observation) == 32);
+
+}  // namespace steppe

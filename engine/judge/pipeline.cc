@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/judge/pipeline.h"
+
+#include <oneapi/tbb/parallel_pipeline.h>
+#include <rte_mbuf.h>
+
+#include "engine/judge/flight.h"
+
+namespace steppe {
+namespace {
+
+// Observations that travel together: enough to make a token's cost small, few enough for a short wait.
+constexpr size_t batch_size = 256;
+// Batches under way bound the memory of the judges: 16 * 256 flights of a few KB.
+constexpr size_t batches = 16;
+
+std::vector<uint8_t> take_flight(rte_mbuf* flight) {
+  std::vector<uint8_t> bytes;
+  if (flight == nullptr) return bytes;
+  bytes.resize(flight->pkt_len);
+  const void* at = rte_pktmbuf_read(flight, 0, flight->pkt_len, bytes.data());
+  // rte_pktmbuf_read copies only what is not in one piece.
+  if (at != nullptr && at != bytes.data()) {
+    const auto* begin = static_cast<const uint8_t*>(at);
+    bytes.assign(begin, begin + flight->pkt_len);
+  }
+  rte_pktmbuf_free(flight);
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<std::span<const uint8_t>> spans_of(const Chain& chain) {
+  return {chain.begin(), chain.end()};
+}
+
+Judgement judge(const Observation& observation, const Asked& asked, TrustStore& trust,
+                std::span<const VerdictRule* const> rules) {
+  Judgement judgement;
+  judgement.observation = observation;
+  judgement.observation.flight = nullptr;
+  Facts facts{.ending = observation.ending,
+              .detail = observation.detail,
+              .baseline = asked.baseline_facts,
+              .trust = {}};
+  const std::vector<uint8_t> bytes = take_flight(observation.flight);
+  if (observation.ending == Ending::certificate) {
+    const Flight flight = read_flight(bytes);
+    judgement.tls_version = flight.version;
+    judgement.cipher_suite = flight.cipher_suite;
+    trust.learn(flight.chain);
+    judgement.trust = trust.verify(flight.chain);
+    judgement.facts = read_chain(flight.chain);
+    for (const auto& certificate : flight.chain)
+      judgement.chain.emplace_back(certificate.begin(), certificate.end());
+    if (asked.baseline != nullptr)
+      judgement.evidence = compare_chains(spans_of(*asked.baseline), flight.chain,
+                                          asked.server_name, judgement.trust);
+    facts.chain = &judgement.facts;
+    facts.evidence = judgement.evidence ? &*judgement.evidence : nullptr;
+    facts.trust = judgement.trust;
+  }
+  judgement.verdict = classify(rules, facts).verdict;
+  return judgement;
+}
+
+void run_pipeline(const PipelineStages& stages, TrustStore& trust,
+                  std::span<const VerdictRule* const> rules) {
+  using Observations = std::vector<Observation>;
+  using Judgements = std::vector<Judgement>;
+  namespace tbb = oneapi::tbb;
+  tbb::parallel_pipeline(
+      batches,
+      tbb::make_filter<void, Observations>(
+          tbb::filter_mode::serial_in_order,
+          [&](tbb::flow_control& control) {
+            Observations drained;
+            if (!stages.drain(drained, batch_size)) control.stop();
+            return drained;
+          }) &
+          tbb::make_filter<Observations, Judgements>(
+              tbb::filter_mode::parallel,
+              [&](const Observations& observations) {
+                Judgements judgements;
+                judgements.reserve(observations.size());
+                for (const Observation& observation : observations)
+                  judgements.push_back(judge(observation, stages.ask(observation), trust, rules));
+                return judgements;
+              }) &
+          tbb::make_filter<Judgements, void>(
+              tbb::filter_mode::serial_in_order,
+              [&](Judgements judgements) { stages.write(judgements); }));
+}
+
+}  // namespace steppe

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rule by which a pair is settled. A false alarm accuses a government, a miss leaves people
+// spied on; so "yes" needs what cannot well be anything else, "no" needs the host's own leaf (or
+// one that browsers trust) under the very name, and everything between is "inconclusive".
+//
+// What a try is worth:
+//
+//   clean        `same` or `genuine`. The name came through, whatever the controls did.
+//   odd leaf     `injected` or `untrusted`. An `untrusted` leaf under an issuer key that is known
+//   to
+//                forge is `injected`.
+//   failure      `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
+//   mute         `unreachable`, a `timeout` of the SYN, `none`. The name never left us, so these
+//                say nothing about it: not for, not against.
+//
+// An odd leaf or a failure is *bracketed* when controls worked before and after it, or when the one
+// after failed for a while and then worked again (residual blocking, `stateful`). It *counts* when
+// it is bracketed, or when it is the first try: that one is the sweep's, whose controls are further
+// away, so it adds to an agreement but never makes one between good controls.
+//
+// Tries fall into groups that say the same (agree(), below). Then, in this order:
+//
+//   1. Three `injected` tries of a group count, two of them bracketed: yes, at once. Clean tries
+//      beside them do not help: interceptors miss connections (METHOD 1).
+//   2. Three `untrusted` tries agree, and none is `injected`: inconclusive, at once. More tries
+//      would bring more of the same; only the interceptors of other hosts can say more.
+//   3. A try was clean, there is no odd leaf, and no two failures agree: no, at once. A failure
+//      that does not repeat is loss. Two that agree are not so easily loss, and are asked on.
+//   4. Three failures of a group count, two of them bracketed, and nothing bracketed says
+//   otherwise,
+//      and none was clean: yes, at once.
+//   5. Fewer than limits::tries tries, and more can be made: ask again.
+//
+// At the end of the tries:
+//
+//   6. Two `injected` tries of a group count, one of them bracketed: yes. A leaf with the host's
+//   own
+//      name, signed twice by one untrusted key, between good controls, is no accident, even if
+//      the other tries were clean.
+//   7. Three `injected` tries count, two of them bracketed, under whatever keys: yes. Boxes exist
+//   that
+//      sign each leaf with its own key, and a country may have many boxes.
+//   8. Any other `injected` try: the verdict is `injected`, inconclusive - unless failures settle
+//   it
+//      by rule 9, which then is the larger part of what happened.
+//   9. No clean try, three failures of a group count and are more than half of all, two of them
+//      bracketed, and what is bracketed and says otherwise are timeouts: yes. Lost packets make
+//      timeouts out of anything, so timeouts do not contradict a reset; a reset contradicts
+//      timeouts.
+//  10. Clean tries, and beside them two `untrusted` ones that agree, or failures that agree, two at
+//      least and more than the clean ones: that verdict, inconclusive.
+//  11. Clean tries otherwise: no (METHOD 3.3).
+//  12. Whatever is left: the most frequent verdict, of equals the latest; inconclusive.
+//
+// Rules 1, 6 and 7 need forging relations or a known key, which modules/verdicts/ judges; a leaf
+// that is merely not trusted never comes to "yes" here. Every rule counts and none looks at the
+// order, but for the first try and the ties of rule 12.
+#include "engine/judge/settle.h"
+
+#include <algorithm>
+
+#include "engine/limits.h"
+
+namespace steppe {
+namespace {
+
+constexpr uint8_t timeout_of_the_syn = 0;  // Observation::detail of Ending::timeout
+
+enum class Kind : uint8_t { clean, injected, untrusted, failure, mute };
+
+Kind kind_of(const Try& one) {
+  switch (one.verdict) {
+    case Verdict::same:
+    case Verdict::genuine:
+      return Kind::clean;
+    case Verdict::injected:
+      return Kind::injected;
+    case Verdict::untrusted:
+      return Kind::untrusted;
+    case Verdict::timeout:
+      return one.detail == timeout_of_the_syn ? Kind::mute : Kind::failure;
+    case Verdict::reset:
+    case Verdict::closed:
+    case Verdict::alert:
+    case Verdict::not_tls:
+      return Kind::failure;
+    case Verdict::none:
+    case Verdict::unreachable:
+      break;
+  }
+  return Kind::mute;
+}
+
+bool is_bracketed(const Try& one) {
+  return one.controls_before_and_after || one.stateful;
+}
+
+// Tries that say the same. Mute ones make groups of their own, which only rule 12 looks at.
+struct Group {
+  const Try* example;
+  Kind kind;
+  uint8_t members = 0, counted = 0, bracketed = 0;
+  size_t latest = 0;
+};
+
+// The tries as the rules see them.
+struct Tally {
+  std::vector<Group> groups;
+  uint8_t members[5] = {}, counted[5] = {}, bracketed[5] = {};  // by kind
+
+  explicit Tally(std::span<const Try> tries) {
+    for (size_t i = 0; i < tries.size(); ++i) add(tries[i], i);
+  }
+
+  void add(const Try& one, size_t position) {
+    const Kind kind = kind_of(one);
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& candidate) {
+      return candidate.kind == kind && agree(*candidate.example, one);
+    });
+    if (group == groups.end())
+      group = groups.insert(groups.end(), Group{.example = &one, .kind = kind});
+    const bool between_controls = is_bracketed(one), counts = between_controls || position == 0;
+    const auto index = static_cast<size_t>(kind);
+    ++group->members, ++members[index];
+    group->counted += counts, counted[index] += counts;
+    group->bracketed += between_controls, bracketed[index] += between_controls;
+    group->latest = position;
+  }
+
+  uint8_t members_of(Kind kind) const { return members[static_cast<size_t>(kind)]; }
+  uint8_t counted_of(Kind kind) const { return counted[static_cast<size_t>(kind)]; }
+  uint8_t bracketed_of(Kind kind) const { return bracketed[static_cast<size_t>(kind)]; }
+
+  // The group of this kind with the most tries that count, then the most bracketed ones; nullptr if
+  // there is none.
+  const Group* largest(Kind kind) const {
+    const Group* best = nullptr;
+    for (const Group& group : groups)
+      if (group.kind == kind && (best == nullptr || std::pair(group.counted, group.bracketed) >=
+                                                        std::pair(best->counted, best->bracketed)))
+        best = &group;
+    return best;
+  }
+
+  // As many members as any, of equals the one heard of last.
+  const Group& most_frequent() const {
+    return *std::max_element(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
+      return std::pair(a.members, a.latest) < std::pair(b.members, b.latest);
+    });
+  }
+
+  // Bracketed tries that are neither in the group nor mute; timeouts are left out if asked so.
+  bool is_contradicted(const Group& group, bool by_timeouts) const {
+    return std::any_of(groups.begin(), groups.end(), [&](const Group& other) {
+      return &other != &group && other.kind != Kind::mute && other.bracketed > 0 &&
+             (by_timeouts || other.example->verdict != Verdict::timeout);
+    });
+  }
+};
+
+}  // namespace
+
+bool agree(const Try& a, const Try& b) {
+  if (a.verdict != b.verdict) return false;
+  switch (a.verdict) {
+    case Verdict::injected:
+      // Forged leaves are made one for each connection: without a key they have nothing else to
+      // share, and their relations to the host's own leaf say enough.
+      return a.issuer_spki == b.issuer_spki;
+    case Verdict::untrusted:
+      return a.issuer_spki == b.issuer_spki && (a.issuer_spki || a.leaf == b.leaf);
+    case Verdict::alert:
+      return a.detail == b.detail;
+    default:
+      return true;
+  }
+}
+
+Settlement settle(std::span<const Try> tries, bool final,
+                  bool (*is_interceptor)(const Digest& spki, const void* context),
+                  const void* context) {
+  Settlement answer;
+  answer.attempts = static_cast<uint8_t>(std::min<size_t>(tries.size(), UINT8_MAX));
+  if (tries.empty()) {
+    answer.settled = final;
+    return answer;
+  }
+
+  std::vector<Try> heard(tries.begin(), tries.end());
+  for (Try& one : heard) {
+    answer.stateful |= one.stateful;
+    if (one.verdict == Verdict::untrusted && one.issuer_spki && is_interceptor != nullptr &&
+        is_interceptor(*one.issuer_spki, context))
+      one.verdict = Verdict::injected;
+  }
+  const Tally tally{heard};
+
+  const auto say = [&answer](Verdict verdict, uint8_t agreeing, Interference interference) {
+    answer.settled = true;
+    answer.verdict = verdict;
+    answer.agreeing = agreeing;
+    answer.interference = interference;
+    return answer;
+  };
+  const auto say_clean = [&] {
+    // With both, `genuine` is the one that tells more: the host has a leaf for this name.
+    const auto count = [&heard](Verdict verdict) {
+      return static_cast<uint8_t>(std::count_if(
+          heard.begin(), heard.end(), [=](const Try& one) { return one.verdict == verdict; }));
+    };
+    const Verdict verdict = count(Verdict::genuine) > 0 ? Verdict::genuine : Verdict::same;
+    return say(verdict, count(verdict), Interference::no);
+  };
+
+  constexpr uint8_t enough = limits::agreeing_tries;
+  const uint8_t clean = tally.members_of(Kind::clean);
+  const uint8_t injected = tally.members_of(Kind::injected);
+  const uint8_t untrusted = tally.members_of(Kind::untrusted);
+  const Group* const forged = tally.largest(Kind::injected);
+  const Group* const failed = tally.largest(Kind::failure);
+  uint8_t untrusted_agreeing = 0;
+  for (const Group& group : tally.groups)
+    if (group.kind == Kind::untrusted)
+      untrusted_agreeing = std::max(untrusted_agreeing, group.members);
+
+  // 1
+  if (forged != nullptr && forged->counted >= enough && forged->bracketed >= 2)
+    return say(Verdict::injected, forged->members, Interference::yes);
+  // 2
+  if (injected == 0 && untrusted_agreeing >= enough)
+    return say(Verdict::untrusted, untrusted_agreeing, Interference::inconclusive);
+  // 3
+  const bool failures_agree = failed != nullptr && failed->counted >= 2;
+  if (clean > 0 && injected + untrusted == 0 && !failures_agree) return say_clean();
+  // 4
+  const bool failures_are_many =
+      clean == 0 && failed != nullptr && failed->counted >= enough && failed->bracketed >= 2;
+  if (failures_are_many && !tally.is_contradicted(*failed, true))
+    return say(failed->example->verdict, failed->members, Interference::yes);
+  // 5
+  if (!final && tries.size() < limits::tries) {
+    answer.verdict = tally.most_frequent().example->verdict;
+    answer.agreeing = tally.most_frequent().members;
+    return answer;
+  }
+
+  // 6
+  if (forged != nullptr && forged->counted >= 2 && forged->bracketed >= 1)
+    return say(Verdict::injected, forged->members, Interference::yes);
+  // 7
+  if (tally.counted_of(Kind::injected) >= enough && tally.bracketed_of(Kind::injected) >= 2)
+    return say(Verdict::injected, injected, Interference::yes);
+  // 9
+  if (failures_are_many && 2 * failed->counted > answer.attempts &&
+      !tally.is_contradicted(*failed, false))
+    return say(failed->example->verdict, failed->members, Interference::yes);
+  // 8
+  if (forged != nullptr) return say(Verdict::injected, forged->members, Interference::inconclusive);
+  // 10
+  if (clean > 0 && untrusted_agreeing >= 2)
+    return say(Verdict::untrusted, untrusted_agreeing, Interference::inconclusive);
+  if (clean > 0 && failures_agree && failed->counted > clean)
+    return say(failed->example->verdict, failed->members, Interference::inconclusive);
+  // 11
+  if (clean > 0) return say_clean();
+  // 12
+  const Group& group = tally.most_frequent();
+  return say(group.example->verdict, group.members, Interference::inconclusive);
+}
+
+}  // namespace steppe

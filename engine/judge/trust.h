@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a browser would trust a chain: OpenSSL against the root store, helped by intermediates
+// that other hosts sent, as browsers' preloaded and cached ones help.
+#pragma once
+
+#include <openssl/x509.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace steppe {
+
+using Digest = std::array<uint8_t, 32>;  // SHA-256
+Digest sha256(std::span<const uint8_t> bytes);
+std::string hex(std::span<const uint8_t> bytes);
+
+// Why a chain is not trusted. On disk as these words.
+enum class TrustReason : uint8_t {
+  trusted = 0,
+  self_signed = 1,     // the leaf signs itself
+  expired = 2,         // verifies but for a notAfter in the past (leaf or an issuer)
+  not_yet_valid = 3,   // verifies but for a notBefore in the future
+  unknown_issuer = 4,  // no path to a root that is in the store
+  malformed = 5,       // not a certificate, or an empty chain
+  other = 6,           // OpenSSL has another objection
+};
+std::string_view to_string(TrustReason reason);
+
+struct Trust {
+  bool trusted = false;  // verifies now
+  // Signatures lead to a root in the store, whatever else is wrong: validity times, purpose, and
+  // the strength of keys and digests are left aside.
+  bool anchored = false;
+  TrustReason reason = TrustReason::malformed;
+};
+
+// Thread-safe: verify() from many judges, learn() among them. Results are cached by the digest of
+// the chain; a cached `unknown_issuer` is verified again once an intermediate has been learned
+// since, and anything after an hour, as validity runs out.
+// Host names are not checked: METHOD 1 has why a mismatch says nothing.
+class TrustStore {
+ public:
+  // root_file: PEM roots; empty: the system's (/etc/ssl/certs/ca-certificates.crt). Throws
+  // OperatorError when it cannot be read or holds no certificate. at_time: Unix seconds at which
+  // chains are verified; 0: now.
+  explicit TrustStore(const std::string& root_file = {}, int64_t at_time = 0);
+  ~TrustStore();
+
+  // chain: DER, leaf first, as received.
+  Trust verify(std::span<const std::span<const uint8_t>> chain);
+  // Keeps the CA certificates of a chain (basicConstraints CA, not self-signed) for other chains,
+  // if they lead to a root themselves: who sends them gains nothing. Bounded (limits).
+  void learn(std::span<const std::span<const uint8_t>> chain);
+  size_t root_count() const;
+  size_t learned_count() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace steppe

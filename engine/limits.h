@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every limit of the engine, in one place, each with its reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace steppe::limits {
+
+// The variant travels in the difference between the SYN's sequence number and its PRF (plan/cookie.h);
+// 2^24 of them leave a stray SYN-ACK a chance of 2^-8 per port that fits, times 2^-14 for the port.
+inline constexpr uint32_t variants = 1u << 24;
+
+// Longest server name on the wire: RFC 1035 2.3.4, less the root label.
+inline constexpr size_t server_name_bytes = 253;
+
+// A ClientHello with the longest name goes out in one segment of the smallest MSS that a host must
+// accept (RFC 9293 3.7.1).
+inline constexpr size_t client_hello_bytes = 536;
+
+// The longest flight that is kept. Browsers and OpenSSL accept chains of 100 KB; beyond that a
+// server is misconfigured, or wants to fill our memory.
+inline constexpr size_t flight_bytes = 192 * 1024;
+
+// Segments that may wait for a gap before them, per flow: an initial window of ten, and some.
+inline constexpr uint8_t held_segments = 32;
+
+// Retransmission starts at one second (RFC 6298 2.1) and doubles; 1 + 2 + 4 s cover what a
+// connection that still matters needs.
+inline constexpr uint32_t retransmission_first_ms = 1000;
+inline constexpr uint8_t retransmissions = 3;
+
+// A host that acknowledged the hello and then says nothing is given up after this time since its
+// last segment that brought news; 99.9 % of SYN-ACKs come within 8.2 s, and answers are no slower.
+inline constexpr uint32_t silence_ms = 8000;
+
+// A flow lives at most this long, whatever trickles in (a tarpit's byte now and then is news).
+inline constexpr uint32_t flow_lifetime_ms = 60000;
+
+// Frames per receive and transmit burst. 32 to 64 is where DPDK's drivers are at their best.
+inline constexpr uint16_t burst = 32;
+
+// Tries for a pair in all, and how many must agree to settle it before that (METHOD: 5, majority).
+inline constexpr uint8_t tries = 5;
+inline constexpr uint8_t agreeing_tries = 3;
+
+// Certificates of a chain that are looked at: OpenSSL's own default depth is 100, public chains
+// have four at most, and each costs a parse and perhaps a signature.
+inline constexpr size_t chain_certificates = 16;
+
+// Intermediates kept from other hosts' chains. All public roots together have signed under ten
+// thousand (CCADB); at some 2 KB each this is 40 MB.
+inline constexpr size_t learned_intermediates = 20000;
+
+// Chains whose trust is remembered, at about 100 bytes each.
+inline constexpr size_t cached_chains = 1 << 20;
+
+}  // namespace steppe::limits

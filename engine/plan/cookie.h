@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The SYN carries its own memory: which pair a SYN-ACK belongs to is read from its numbers alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "engine/plan/aes128.h"
+
+namespace steppe {
+
+// sequence = PRF(key, host, port) + variant mod 2^32; port = first + PRF(key, host, variant) scaled
+// to the count. An answer is ours only if both fit: a frame with random numbers and a port of
+// ours passes with probability variants / 2^32 / port_count. The PRF is one AES-128 encryption of a
+// block that holds the arguments and a tag. Immutable, thread-safe, copyable; a pass has a key of
+// its own.
+class Cookie {
+ public:
+  // REQUIRES port_count >= 1 and port_first + port_count <= 65536.
+  Cookie(const std::array<uint8_t, 16>& key, uint16_t port_first, uint32_t port_count);
+
+  // host: IPv4 address in host byte order. variant < limits::variants.
+  uint16_t source_port(uint32_t host, uint32_t variant) const {
+    // The upper half of a 32 x 32 bit product scales without a division.
+    const uint64_t scaled = uint64_t{prf(host, variant, Tag::source_port)} * port_count_ >> 32;
+    return static_cast<uint16_t>(port_first_ + scaled);
+  }
+
+  // The SYN's sequence number. source_port as above.
+  uint32_t sequence(uint32_t host, uint16_t source_port, uint32_t variant) const {
+    return prf(host, source_port, Tag::sequence) + variant;
+  }
+
+  // The variant of a SYN that had this sequence number (the SYN-ACK's acknowledgment less 1),
+  // nullopt if no such SYN was ours. variants: how many the pass has.
+  std::optional<uint32_t> variant(uint32_t host, uint16_t source_port, uint32_t sequence,
+                                  uint32_t variants) const {
+    const uint32_t variant = sequence - prf(host, source_port, Tag::sequence);
+    if (variant >= variants || this->source_port(host, variant) != source_port) return std::nullopt;
+    return variant;
+  }
+
+ private:
+  // Makes two independent functions of one key: a port that equals a variant must not give the same
+  // block.
+  enum class Tag : int { source_port = 1, sequence = 2 };
+
+  uint32_t prf(uint32_t host, uint32_t argument, Tag tag) const {
+    const __m128i block =
+        _mm_set_epi32(0, static_cast<int>(tag), static_cast<int>(argument), static_cast<int>(host));
+    return static_cast<uint32_t>(_mm_cvtsi128_si32(aes_.encrypt(block)));
+  }
+
+  Aes128 aes_;
+  uint16_t port_first_;
+  uint32_t port_count_;
+};
+
+}  // namespace steppe

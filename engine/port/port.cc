@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/port/port.h"
+
+#include <rte_bus_vdev.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/plan/operator_error.h"
+#include "engine/port/eal.h"
+#include "engine/port/interface.h"
+#include "engine/port/neighbor.h"
+#include "engine/port/xdp.h"
+
+namespace steppe {
+namespace {
+
+// Frames of one queue: those in the device's rings, in held flights, and on their way to the judges. 2^16 - 1 is
+// what rte_mempool stores best; 64 K of them are 150 MB that only cost memory once they are touched.
+constexpr uint32_t pool_frames = (1u << 16) - 1;
+constexpr uint16_t ring_frames = 2048;
+// Memory of one worker: its pool, its flow table and its observation ring.
+constexpr uint32_t worker_memory_mb = 320;
+constexpr uint32_t base_memory_mb = 128;
+
+// Neighbours are resolved one by one before the scan; beyond a /16 that is somebody else's job.
+constexpr uint64_t on_link_most = 1 << 16;
+
+void require_source_address(const PortConfig& config) {
+  if (!config.source_address)
+    throw OperatorError("no source address: give one with -S that the network routes back here");
+}
+
+}  // namespace
+
+// What must be undone when the port closes, in this order.
+struct Port::Device {
+  std::unique_ptr<XdpFilter> filter;
+  std::string vdev;  // name of a device that we plugged in
+  InterfaceFacts interface;
+  bool shared_address = false;  // the kernel owns our address, too
+};
+
+Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
+           const PortLog& log)
+    : device_(std::make_unique<Device>()) {
+  endpoint_.target_port = target_port;
+  endpoint_.ttl = ttl;
+  if (!config.interface.empty()) {
+    // All that the kernel can tell comes first: an operator's mistake starts no device.
+    device_->interface = read_interface(config.interface);
+    const auto address =
+        config.source_address ? config.source_address : device_->interface.address;
+    if (!address)
+      throw OperatorError(config.interface + " has no IPv4 address: give a source address with -S");
+    endpoint_.address = *address;
+    device_->shared_address = kernel_owns(*address);
+    device_->filter =
+        std::make_unique<XdpFilter>(config.interface, device_->interface.index);
+  } else {
+    require_source_address(config);
+    endpoint_.address = *config.source_address;
+  }
+  EalConfig eal_config;
+  eal_config.workers = config.workers;
+  eal_config.memory_mb = base_memory_mb + worker_memory_mb * config.workers;
+  eal_config.verbose = config.verbose;
+  if (!config.pci.empty()) eal_config.pci.push_back(config.pci);
+  const Eal eal = start_eal(eal_config);
+  lcores_ = eal.worker_lcores;
+  try {
+    open_device(config, log);
+    resolve_next_hops(config, targets);
+  } catch (...) {
+    // The destructor does not run; the device must still be closed before its filter goes.
+    if (id_ != UINT16_MAX) {
+      rte_eth_dev_stop(id_);
+      rte_eth_dev_close(id_);
+    }
+    if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
+    throw;
+  }
+}
+
+Port::~Port() {
+  rte_eth_dev_stop(id_);
+  rte_eth_dev_close(id_);
+  if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
+  device_->filter.reset();
+}
+
+void Port::open_device(const PortConfig& config, const PortLog& log) {
+  const auto plug = [&](const std::string& name, const std::string& arguments) {
+    device_->vdev = name;
+    if (rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()) == 0 &&
+        rte_eth_dev_get_port_by_name(name.c_str(), &id_) == 0)
+      return true;
+    device_->vdev.clear();
+    id_ = UINT16_MAX;
+    return false;
+  };
+  const auto unplug = [&] {
+    if (id_ != UINT16_MAX) rte_eth_dev_close(id_);
+    if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
+    device_->vdev.clear();
+    id_ = UINT16_MAX;
+  };
+  const auto queue_words = [&] {
+    return std::to_string(queues()) + (queues() == 1 ? " queue, " : " queues, ") +
+           format_address(endpoint_.address);
+  };
+
+  if (!config.pci.empty() || !config.vdev.empty()) {
+    if (!config.vdev.empty()) {
+      const auto comma = config.vdev.find(',');
+      if (!plug(config.vdev.substr(0, comma),
+                comma == std::string::npos ? "" : config.vdev.substr(comma + 1)))
+        throw OperatorError("DPDK cannot open --vdev " + config.vdev + ": " +
+                            rte_strerror(rte_errno));
+    } else if (rte_eth_dev_get_port_by_name(config.pci.c_str(), &id_) != 0) {
+      id_ = UINT16_MAX;
+      throw OperatorError("DPDK finds no NIC at --pci " + config.pci +
+                          ": bind it to vfio-pci (dpdk-devbind.py -b vfio-pci " + config.pci +
+                          ") and see that its driver is installed");
+    }
+    configure_device(config.workers);
+    answers_arp_ = true;
+    description_ = (config.pci.empty() ? config.vdev : config.pci) + ", " + queue_words();
+    return;
+  }
+
+  const uint16_t workers =
+      std::min<uint16_t>(config.workers, static_cast<uint16_t>(device_->interface.queues));
+  if (workers < config.workers)
+    log(config.interface + " has " + std::to_string(device_->interface.queues) +
+        " receive queues: " + std::to_string(workers) + " workers instead of " +
+        std::to_string(config.workers));
+  const auto port_last =
+      static_cast<uint16_t>(config.source_port_first + config.source_port_count - 1);
+  std::string failure;
+  try {
+    if (!plug("net_af_xdp0", "iface=" + config.interface + ",start_queue=0,queue_count=" +
+                                 std::to_string(workers) +
+                                 ",xdp_prog=" + device_->filter->object_path()))
+      throw std::runtime_error("DPDK cannot open it");
+    configure_device(workers);
+    device_->filter->configure(endpoint_.address, config.source_port_first, port_last,
+                               device_->shared_address);
+    answers_arp_ = !device_->shared_address;
+    description_ = "net_af_xdp on " + config.interface + ", " + queue_words() +
+                   (device_->shared_address ? " shared with the kernel" : "");
+    return;
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  unplug();
+  device_->filter->detach();
+  pools_.clear();
+  if (device_->shared_address)
+    throw OperatorError("net_af_xdp does not work on " + config.interface + " (" + failure +
+                        "), and without its filter the kernel would reset our connections from " +
+                        format_address(endpoint_.address) +
+                        ": give a spare address of the network with -S");
+  log("net_af_xdp does not work on " + config.interface + " (" + failure +
+      "): net_af_packet instead");
+  if (!plug("net_af_packet0",
+            "iface=" + config.interface + ",qpairs=" + std::to_string(workers)))
+    throw OperatorError("neither net_af_xdp nor net_af_packet works on " + config.interface +
+                        ": -v 5 shows DPDK's log");
+  configure_device(workers);
+  answers_arp_ = true;
+  description_ = "net_af_packet on " + config.interface + ", " + queue_words();
+}
+
+void Port::configure_device(uint16_t queues) {
+  const auto check = [](int result, const char* what) {
+    if (result < 0) throw std::runtime_error(std::string(what) + ": " + rte_strerror(-result));
+  };
+  rte_eth_dev_info info{};
+  check(rte_eth_dev_info_get(id_, &info), "device information");
+  if (queues > info.max_rx_queues || queues > info.max_tx_queues)
+    throw OperatorError("the device has " +
+                        std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
+                        " queues: use --cores with at most as many");
+  rte_eth_conf conf{};
+  const uint64_t tcp = RTE_ETH_RSS_NONFRAG_IPV4_TCP & info.flow_type_rss_offloads;
+  if (queues > 1 && tcp != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = tcp;
+  }
+  conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
+  check(rte_eth_dev_configure(id_, queues, queues, &conf), "queues");
+  uint16_t receive_frames = ring_frames, transmit_frames = ring_frames;
+  check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_frames, &transmit_frames), "rings");
+  for (uint16_t queue = 0; queue < queues; ++queue) {
+    // Judges give frames back from threads that may lose their processor in the middle of it; this ring
+    // lets the others go on (rte_ring's relaxed tail sync).
+    const std::string name = "steppe-frames-" + std::to_string(queue);
+    rte_mempool* pool = rte_mempool_lookup(name.c_str());
+    if (pool == nullptr)
+      pool = rte_pktmbuf_pool_create_by_ops(name.c_str(), pool_frames, 256, 0,
+                                            RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY,
+                                            "ring_mt_rts");
+    if (pool == nullptr)
+      throw std::runtime_error(std::string("no memory for frames: ") + rte_strerror(rte_errno));
+    pools_.push_back(pool);
+    const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
+    check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
+          "receive queue");
+    check(rte_eth_tx_queue_setup(id_, queue, transmit_frames, socket, nullptr), "transmit queue");
+  }
+  check(rte_eth_dev_start(id_), "start");
+  check(rte_eth_macaddr_get(id_, &endpoint_.mac), "MAC address");
+}
+
+void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets) {
+  const auto ask = [&](const std::vector<uint32_t>& addresses) {
+    return resolve_neighbors(id_, queues(), pools_[0], endpoint_, device_->shared_address,
+                             addresses);
+  };
+  // Neighbours: the targets inside the interface's own prefix.
+  const InterfaceFacts& interface = device_->interface;
+  if (interface.address && interface.prefix_length < 32) {
+    const uint32_t mask = ~uint32_t{0} << (32 - interface.prefix_length);
+    const AddressRange on_link{*interface.address & mask,
+                               (*interface.address & mask) | ~mask};
+    PrefixSet link;
+    link.add(on_link);
+    link.freeze();
+    const PrefixSet neighbours = targets.intersection(link);
+    if (neighbours.size() > on_link_most)
+      throw OperatorError(std::to_string(neighbours.size()) +
+                          " targets are on the interface's own network: at most " +
+                          std::to_string(on_link_most) + " can be resolved by ARP");
+    if (!neighbours.empty()) {
+      next_hop_.on_link_first = neighbours.address(0);
+      next_hop_.on_link_last = neighbours.address(neighbours.size() - 1);
+      next_hop_.on_link.resize(next_hop_.on_link_last - next_hop_.on_link_first + 1);
+      std::vector<uint32_t> addresses;
+      for (uint64_t rank = 0; rank < neighbours.size(); ++rank)
+        if (neighbours.address(rank) != endpoint_.address)
+          addresses.push_back(neighbours.address(rank));
+      for (const auto& [address, mac] : ask(addresses))
+        next_hop_.on_link[address - next_hop_.on_link_first] = mac;
+      if (neighbours.size() == targets.size()) return;
+    }
+  }
+  if (config.gateway_mac) {
+    next_hop_.gateway = *config.gateway_mac;
+    return;
+  }
+  const auto gateway =
+      config.gateway_address ? config.gateway_address : device_->interface.gateway;
+  if (!gateway)
+    throw OperatorError("no gateway is known: give its MAC address with -G, or its IP address with "
+                        "--gateway-ip");
+  const auto answers = ask({*gateway});
+  if (answers.empty())
+    throw OperatorError("the gateway " + format_address(*gateway) +
+                        " does not answer ARP: check the interface, or give its MAC address with "
+                        "-G");
+  next_hop_.gateway = answers.begin()->second;
+}
+
+uint64_t Port::dropped() const {
+  rte_eth_stats stats{};
+  return rte_eth_stats_get(id_, &stats) == 0 ? stats.imissed + stats.ierrors + stats.rx_nombuf
+                                             : 0;
+}
+
+}  // namespace steppe

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// How frames leave: one DPDK ethdev, one queue pair per worker. What is handed out is DPDK's own vocabulary (port
+// number, rte_mempool); there is no wrapper around receiving and sending.
+#pragma once
+
+#include <rte_ether.h>
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/plan/prefix_set.h"
+#include "engine/wire/frame.h"
+#include "engine/wire/next_hop.h"
+
+namespace steppe {
+
+// What the operator said about the device. Exactly one of interface, pci, vdev is not empty.
+struct PortConfig {
+  std::string interface;  // -i: net_af_xdp with our filter, else net_af_packet
+  std::string pci;        // --pci: address of a NIC bound to a driver for DPDK
+  std::string vdev;       // --vdev: DPDK's own syntax
+  std::optional<uint32_t> source_address;           // -S; default: the interface's own
+  std::optional<rte_ether_addr> gateway_mac;        // -G; default: ARP
+  std::optional<uint32_t> gateway_address;          // default: the interface's default route
+  uint16_t source_port_first = 32768;               // -s
+  uint32_t source_port_count = 16384;
+  uint16_t workers = 1;                             // --cores
+  bool verbose = false;                             // DPDK's own log
+};
+
+// Lines that explain a choice that was made for the operator ("net_af_xdp does not work here: ...").
+using PortLog = std::function<void(std::string_view)>;
+
+// An open device, started. Closing it leaves the interface as it was found.
+class Port {
+ public:
+  // Starts DPDK (once per process) and the device. targets: whose on-link part is resolved one by one. Throws OperatorError
+  // with advice: no such interface or device, no permission, in use, no source address, no answer from the gateway.
+  Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
+       const PortLog& log);
+  ~Port();
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  uint16_t id() const { return id_; }
+  uint16_t queues() const { return static_cast<uint16_t>(pools_.size()); }
+  // Of one queue; also for what is sent through it.
+  rte_mempool* pool(uint16_t queue) const { return pools_[queue]; }
+  unsigned lcore(uint16_t queue) const { return lcores_[queue]; }
+  const Endpoint& endpoint() const { return endpoint_; }
+  const NextHop& next_hop() const { return next_hop_; }
+  // Whether ARP requests for our address are the engine's to answer.
+  bool answers_arp() const { return answers_arp_; }
+  // "net_af_xdp on scan0, 1 queue, 198.18.0.2 shared with the kernel"
+  const std::string& description() const { return description_; }
+  // Frames that the device or its pool dropped: imissed + ierrors + rx_nombuf.
+  uint64_t dropped() const;
+
+ private:
+  struct Device;
+  void open_device(const PortConfig& config, const PortLog& log);
+  void configure_device(uint16_t queues);
+  void resolve_next_hops(const PortConfig& config, const PrefixSet& targets);
+
+  uint16_t id_ = UINT16_MAX;
+  std::unique_ptr<Device> device_;
+  std::vector<rte_mempool*> pools_;
+  std::vector<unsigned> lcores_;
+  Endpoint endpoint_;
+  NextHop next_hop_;
+  bool answers_arp_ = false;
+  std::string description_;
+};
+
+}  // namespace steppe

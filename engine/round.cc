@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/round.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace steppe {
+namespace {
+
+// A commit costs a write to the log; once a second, or once this much has gathered, it does not show.
+constexpr int64_t commit_interval_ms = 1000;
+constexpr size_t commit_bytes = 8 << 20;
+
+std::string bytes_of(const Digest& digest) { return {digest.begin(), digest.end()}; }
+
+}  // namespace
+
+int64_t unix_time_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Round::Round(Store& store, RoundRecord begun, InterceptorRule rule)
+    : record(std::move(begun)), store_(store), interceptors_(rule) {
+  committed_ms_ = unix_time_ms();
+}
+
+void Round::put_discovered(uint32_t address, HostStatus status) {
+  batch_.put_discovered(record.round, address, status);
+}
+
+void Round::put_chain(const Chain& chain, std::vector<Digest>& digests) {
+  digests.clear();
+  for (const Certificate& certificate : chain) {
+    const Digest digest = sha256(certificate);
+    digests.push_back(digest);
+    if (stored_certificates_.insert(bytes_of(digest)).second)
+      batch_.put_certificate(digest, certificate);
+  }
+}
+
+Chain Round::load_chain(const std::vector<Digest>& digests) const {
+  Chain chain;
+  for (const Digest& digest : digests) {
+    auto certificate = store_.certificate(digest);
+    if (!certificate) return {};
+    chain.push_back(std::move(*certificate));
+  }
+  return chain;
+}
+
+void Round::set_hosts(std::vector<ProbedHost> hosts, bool fresh) {
+  hosts_ = std::move(hosts);
+  std::ranges::sort(hosts_, {}, [](const ProbedHost& host) { return host.record.address; });
+  addresses_.clear();
+  address_set_ = {};
+  plans_.clear();
+  for (const ProbedHost& host : hosts_) {
+    addresses_.push_back(host.record.address);
+    address_set_.add(AddressRange{host.record.address, host.record.address});
+    plans_.push_back({.baseline_leaf = host.chain.front(),
+                      .own_control = host.record.control_mode != ControlMode::control_names,
+                      .own_name = host.record.own_name});
+  }
+  address_set_.freeze();
+  matrix_.emplace(hosts_.size(), columns());
+  record.hosts = addresses_;
+  if (fresh) batch_.put_round_hosts(record.round, addresses_);
+  load_progress();
+}
+
+// What the store knows of this round's pairs, and which of them had a record in any round.
+void Round::load_progress() {
+  store_.load_matrix(record.round, *matrix_);
+  for (uint32_t host = 0; host < hosts_.size(); ++host)
+    for (uint32_t column = 0; column < columns(); ++column) {
+      const PairState state = matrix_->get(host, column);
+      if (!state.settled) continue;
+      ++settled_;
+      ++verdicts_[static_cast<size_t>(state.verdict)];
+      if (state.interference == Interference::yes) ++interfered_;
+    }
+  std::unordered_map<std::string, uint32_t> columns_by_name;
+  for (uint32_t column = 0; column < columns(); ++column)
+    columns_by_name.emplace(record.names[column], column);
+  store_.for_each_record([&](const PairRecord& pair) {
+    const auto host = address_set_.rank(pair.key.address);
+    const auto column = columns_by_name.find(pair.key.server_name);
+    if (!host || column == columns_by_name.end()) return true;
+    const uint64_t at = index(static_cast<uint32_t>(*host), column->second);
+    recorded_.insert(at);
+    for (const TryRecord& made : pair.tries) {
+      if (made.round != record.round) continue;
+      tries_[at].push_back(made.outcome);
+      note_sighting(static_cast<uint32_t>(*host), column->second, made);
+    }
+    return true;
+  });
+}
+
+PairKey Round::key(uint32_t host, uint32_t column) const {
+  return {hosts_[host].record.address, record.port, record.names[column]};
+}
+
+void Round::set_state(uint32_t host, uint32_t column, PairState state) {
+  const PairState before = matrix_->get(host, column);
+  matrix_->set(host, column, state);
+  if (before.settled) {
+    --settled_;
+    --verdicts_[static_cast<size_t>(before.verdict)];
+    interfered_ -= before.interference == Interference::yes;
+  }
+  if (state.settled) {
+    ++settled_;
+    ++verdicts_[static_cast<size_t>(state.verdict)];
+    interfered_ += state.interference == Interference::yes;
+  }
+}
+
+void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
+  set_state(host, column,
+            {.verdict = Verdict::same, .interference = Interference::no, .settled = true});
+  // Most pairs end here. One that was something else in an earlier round has a history to go on with.
+  if (!recorded_.contains(index(host, column))) return;
+  Judgement judgement;
+  judgement.verdict = Verdict::same;
+  judgement.observation.time_ms = time_ms;
+  add_try(host, column, judgement, {});
+  put_settlement(host, column,
+                 {.settled = true,
+                  .verdict = Verdict::same,
+                  .interference = Interference::no,
+                  .attempts = static_cast<uint8_t>(tries(host, column)),
+                  .agreeing = 1,
+                  .stateful = false},
+                 std::nullopt);
+}
+
+void Round::add_try(uint32_t host, uint32_t column, const Judgement& judgement,
+                    TryContext context) {
+  TryRecord made;
+  made.round = record.round;
+  made.outcome.verdict = judgement.verdict;
+  made.outcome.detail = judgement.observation.detail;
+  made.outcome.controls_before_and_after = context.controls_before_and_after;
+  made.outcome.stateful = context.stateful;
+  made.outcome.time_ms = judgement.observation.time_ms;
+  made.evidence = judgement.evidence;
+  if (judgement.verdict == Verdict::same) {
+    made.outcome.leaf = hosts_[host].record.baseline.front();
+  } else if (!judgement.chain.empty()) {
+    put_chain(judgement.chain, made.chain);
+    made.outcome.leaf = made.chain.front();
+    made.outcome.issuer_spki = judgement.facts.issuer_spki;
+    made.issuer = judgement.facts.issuer;
+  }
+  add(host, column, made);
+}
+
+void Round::add_silent_try(uint32_t host, uint32_t column, TryContext context) {
+  TryRecord made;
+  made.round = record.round;
+  made.outcome = {.verdict = Verdict::timeout,
+                  .detail = 0,
+                  .controls_before_and_after = context.controls_before_and_after,
+                  .stateful = context.stateful,
+                  .time_ms = unix_time_ms(),
+                  .leaf = {},
+                  .issuer_spki = {}};
+  add(host, column, made);
+}
+
+void Round::add(uint32_t host, uint32_t column, const TryRecord& made) {
+  batch_.add_try(key(host, column), made);
+  recorded_.insert(index(host, column));
+  tries_[index(host, column)].push_back(made.outcome);
+  note_sighting(host, column, made);
+  const PairState state = matrix_->get(host, column);
+  if (!state.settled)
+    set_state(host, column,
+              {.verdict = made.outcome.verdict,
+               .interference = Interference::inconclusive,
+               .settled = false});
+}
+
+// Untrusted leaves, by who signed them: how unknown interceptors are found.
+void Round::note_sighting(uint32_t host, uint32_t column, const TryRecord& made) {
+  if (!made.outcome.issuer_spki || (made.outcome.verdict != Verdict::injected &&
+                                    made.outcome.verdict != Verdict::untrusted))
+    return;
+  interceptors_.add(*made.outcome.issuer_spki,
+                    {.host_address = hosts_[host].record.address,
+                     .as_number = hosts_[host].record.as_number,
+                     .baseline_leaf = hosts_[host].record.baseline.front(),
+                     .control = column < record.controls,
+                     .forging = made.outcome.verdict == Verdict::injected,
+                     .leaf = made.outcome.leaf,
+                     .server_name = record.names[column],
+                     .issuer = made.issuer,
+                     .time_ms = made.outcome.time_ms});
+  if (made.chain.size() > 1)
+    issuer_chains_.try_emplace(bytes_of(*made.outcome.issuer_spki), made.chain.begin() + 1,
+                               made.chain.end());
+}
+
+size_t Round::tries(uint32_t host, uint32_t column) const {
+  const auto found = tries_.find(index(host, column));
+  return found == tries_.end() ? 0 : found->second.size();
+}
+
+void Round::put_settlement(uint32_t host, uint32_t column, const Settlement& settlement,
+                           const std::optional<Digest>& interceptor) {
+  const ProbedHost& probed = hosts_[host];
+  batch_.settle(key(host, column), {.round = record.round,
+                                    .time_ms = unix_time_ms(),
+                                    .settlement = settlement,
+                                    .stable = probed.stable,
+                                    .interceptor = interceptor,
+                                    .vantage = record.vantage,
+                                    .hello = record.hello,
+                                    .as_number = probed.record.as_number,
+                                    .baseline = probed.record.baseline.front()});
+}
+
+bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
+  const auto found = tries_.find(index(host, column));
+  const std::vector<Try> none;
+  const std::vector<Try>& made = found == tries_.end() ? none : found->second;
+  const auto is_forging = [](const Digest& spki, const void* interceptors) {
+    return static_cast<const Interceptors*>(interceptors)->is_forging(spki);
+  };
+  Settlement settlement = settle(made, final, is_forging, &interceptors_);
+  if (!settlement.settled) return false;
+  // A host whose controls do not agree is not judged (METHOD 3.1).
+  if (!hosts_[host].stable && settlement.interference == Interference::yes)
+    settlement.interference = Interference::inconclusive;
+  std::optional<Digest> interceptor;
+  if (settlement.verdict == Verdict::injected)
+    for (const Try& one : made)
+      if (one.issuer_spki && interceptors_.is_forging(*one.issuer_spki))
+        interceptor = one.issuer_spki;
+  set_state(host, column,
+            {.verdict = settlement.verdict,
+             .interference = settlement.interference,
+             .settled = true});
+  put_settlement(host, column, settlement, interceptor);
+  return true;
+}
+
+bool Round::is_refusal(uint32_t host, const Judgement& judgement) const {
+  const HostRecord& known = hosts_[host].record;
+  return known.refusal != Verdict::none && judgement.verdict == known.refusal &&
+         (known.refusal != Verdict::alert ||
+          judgement.observation.detail == known.refusal_detail);
+}
+
+void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement) {
+  add_try(host, column, judgement, {});
+  const Settlement settlement{.settled = true,
+                              .verdict = judgement.verdict,
+                              .interference = Interference::no,
+                              .attempts = static_cast<uint8_t>(tries(host, column)),
+                              .agreeing = static_cast<uint8_t>(tries(host, column)),
+                              .stateful = false};
+  set_state(host, column,
+            {.verdict = settlement.verdict,
+             .interference = settlement.interference,
+             .settled = true});
+  put_settlement(host, column, settlement, std::nullopt);
+}
+
+void Round::drop_host(uint32_t host) {
+  ProbedHost& probed = hosts_[host];
+  probed.stable = false;
+  probed.record.status = HostStatus::dropped;
+  probed.record.last_seen_ms = unix_time_ms();
+  batch_.put_host(probed.record);
+}
+
+void Round::put_interceptors() {
+  for (const Interceptor& found : interceptors_.forging()) {
+    InterceptorRecord entry;
+    entry.spki = found.spki;
+    entry.issuer = found.issuer;
+    entry.label = found.label;
+    entry.hosts = found.hosts.size();
+    entry.autonomous_systems = found.autonomous_systems.size();
+    entry.leaves = found.leaves;
+    entry.forging_leaves = found.forging_leaves;
+    entry.server_names = {found.server_names.begin(), found.server_names.end()};
+    entry.first_seen_ms = found.first_seen_ms;
+    entry.last_seen_ms = found.last_seen_ms;
+    if (const auto chain = issuer_chains_.find(bytes_of(found.spki)); chain != issuer_chains_.end())
+      entry.chain = chain->second;
+    for (const auto& [pair, made] : tries_)
+      entry.pairs += std::ranges::any_of(
+          made, [&](const Try& one) { return one.issuer_spki == found.spki; });
+    batch_.put_interceptor(entry);
+  }
+}
+
+void Round::commit(bool sync) {
+  record.last_checkpoint_ms = unix_time_ms();
+  batch_.put_round(record);
+  if (matrix_) batch_.put_changes(record.round, *matrix_);
+  store_.commit(batch_, sync);
+  committed_ms_ = record.last_checkpoint_ms;
+}
+
+void Round::commit_if_due() {
+  if (batch_.bytes() > commit_bytes || unix_time_ms() - committed_ms_ >= commit_interval_ms)
+    commit();
+}
+
+}  // namespace steppe

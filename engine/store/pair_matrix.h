@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// One byte for each (host, name) of a round: the deduplication, the list of what is left, the state
+// to resume from.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/judge/verdict.h"
+
+namespace steppe {
+
+// A pair's byte, on disk: bits 0-3 verdict, bits 4-5 interference, bit 7 settled. 0: never
+// answered.
+struct PairState {
+  Verdict verdict = Verdict::none;
+  Interference interference = Interference::no;
+  bool settled = false;
+  constexpr uint8_t byte() const {
+    return static_cast<uint8_t>(static_cast<uint8_t>(verdict) |
+                                static_cast<uint8_t>(interference) << 4 | (settled ? 0x80 : 0));
+  }
+  static constexpr PairState from(uint8_t byte) {
+    return {static_cast<Verdict>(byte & 0x0f), static_cast<Interference>(byte >> 4 & 0x03),
+            (byte & 0x80) != 0};
+  }
+  // Whether from() gives a state that exists: bytes from disk are asked first.
+  static constexpr bool valid(uint8_t byte) {
+    return (byte & 0x0f) < verdict_count && (byte >> 4 & 0x03) <= 2 && (byte & 0x40) == 0;
+  }
+  bool operator==(const PairState&) const = default;
+};
+
+// A byte that set() changed, by its place on its page.
+struct PageChange {
+  uint16_t offset;
+  uint8_t byte;
+  bool operator==(const PageChange&) const = default;
+};
+
+// rows x columns bytes, row by row. get() is for any thread (workers look up what is left); set()
+// and the pages are the serial writer's. Memory: 9 bits for each pair (the ninth says that it
+// changed), which the kernel hands out as they are first written.
+class PairMatrix {
+ public:
+  static constexpr size_t page_bytes = 16 * 1024;
+
+  // Throws std::length_error if rows * columns are more than 2^32 pages.
+  PairMatrix(uint64_t rows, uint32_t columns);
+
+  uint64_t rows() const { return rows_; }
+  uint32_t columns() const { return columns_; }
+  // REQUIRE row < rows() and column < columns().
+  PairState get(uint64_t row, uint32_t column) const;
+  void set(uint64_t row, uint32_t column, PairState state);
+
+  // The last page may be shorter than page_bytes; there is none if there are no pairs.
+  uint32_t page_count() const { return page_count_; }
+  // REQUIRES index < page_count(), as all that takes a page but load_page().
+  size_t page_size(uint32_t index) const;
+  // Pages changed since the last take_dirty(), ascending; forgets them.
+  std::vector<uint32_t> take_dirty();
+  // The bytes of a page.
+  std::vector<uint8_t> page(uint32_t index) const;
+  // The bytes of a page that changed since the last take_changes() of it, ascending; forgets them.
+  // A sweep touches a byte in every row, so nearly every page is dirty all the time, by a few
+  // bytes.
+  std::vector<PageChange> take_changes(uint32_t index);
+  // Puts a page back as it was read from disk; does not make it dirty. Returns false, and changes
+  // nothing, if it does not fit or holds a byte that is no state.
+  bool load_page(uint32_t index, std::span<const uint8_t> bytes);
+
+  // Counts by byte value (256 of them), over all pairs.
+  std::vector<uint64_t> histogram() const;
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  template <typename T>
+  using Zeroed = std::unique_ptr<T[], Free>;
+
+  uint64_t rows_;
+  uint32_t columns_;
+  uint32_t page_count_ = 0;
+  Zeroed<uint8_t> bytes_;     // read and written through std::atomic_ref
+  Zeroed<uint64_t> changed_;  // a bit for each byte
+  std::vector<bool> dirty_;   // a bit for each page
+};
+
+}  // namespace steppe

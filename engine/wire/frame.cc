@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/wire/frame.h"
+
+#include <rte_arp.h>
+
+#include <cstring>
+
+namespace steppe {
+namespace {
+
+uint16_t fold(uint32_t sum) {
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(sum);
+}
+
+// The two 16-bit words of a value as they lie in memory, added up: RFC 1071 sums do not depend on byte order.
+uint32_t words(rte_be32_t value) { return (value & 0xffff) + (value >> 16); }
+
+void write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, uint16_t total_bytes,
+                     rte_be32_t destination) {
+  std::memset(ip, 0, sizeof *ip);
+  ip->version_ihl = RTE_IPV4_VHL_DEF;
+  ip->total_length = rte_cpu_to_be_16(total_bytes);
+  // No "don't fragment": a path with a small MTU may split the hello rather than lose it.
+  ip->time_to_live = endpoint.ttl;
+  ip->next_proto_id = IPPROTO_TCP;
+  ip->src_addr = rte_cpu_to_be_32(endpoint.address);
+  ip->dst_addr = destination;
+}
+
+// RFC 9293 3.1, RFC 7323 2.2, RFC 2018 2, in the order in which Windows sends them.
+constexpr uint8_t syn_options[12] = {2, 4,       1460 >> 8, 1460 & 0xff,  // maximum segment size
+                                     1,                                   // no-operation
+                                     3, 3,       window_scale,            // window scale
+                                     1, 1,       4,         2};           // SACK permitted
+
+}  // namespace
+
+SynTemplate::SynTemplate(const Endpoint& endpoint) {
+  std::memset(bytes_, 0, sizeof bytes_);
+  auto* ethernet = reinterpret_cast<rte_ether_hdr*>(bytes_);
+  auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
+  auto* tcp = reinterpret_cast<rte_tcp_hdr*>(ip + 1);
+  ethernet->src_addr = endpoint.mac;
+  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+  write_ip_header(ip, endpoint, syn_frame_bytes - sizeof(rte_ether_hdr), 0);
+  tcp->dst_port = rte_cpu_to_be_16(endpoint.target_port);
+  tcp->data_off = 32 / 4 << 4;
+  tcp->tcp_flags = RTE_TCP_SYN_FLAG;
+  tcp->rx_win = rte_cpu_to_be_16(syn_window);
+  std::memcpy(tcp + 1, syn_options, sizeof syn_options);
+  ip_sum_ = rte_raw_cksum(ip, sizeof *ip);
+  tcp_sum_ = rte_raw_cksum(tcp, 32) + words(ip->src_addr) + rte_cpu_to_be_16(IPPROTO_TCP) +
+             rte_cpu_to_be_16(32);
+}
+
+void SynTemplate::write(rte_mbuf* frame, const rte_ether_addr& next_hop, uint32_t host,
+                        uint16_t source_port, uint32_t sequence) const {
+  auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
+  std::memcpy(static_cast<void*>(ethernet), bytes_, syn_frame_bytes);
+  auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
+  auto* tcp = reinterpret_cast<rte_tcp_hdr*>(ip + 1);
+  ethernet->dst_addr = next_hop;
+  ip->dst_addr = rte_cpu_to_be_32(host);
+  tcp->src_port = rte_cpu_to_be_16(source_port);
+  tcp->sent_seq = rte_cpu_to_be_32(sequence);
+  // RFC 1624's idea turned round: the template's sum stands, only what was patched is added.
+  const uint32_t destination = words(ip->dst_addr);
+  ip->hdr_checksum = static_cast<uint16_t>(~fold(ip_sum_ + destination));
+  tcp->cksum =
+      static_cast<uint16_t>(~fold(tcp_sum_ + destination + tcp->src_port + words(tcp->sent_seq)));
+  frame->data_len = syn_frame_bytes;
+  frame->pkt_len = syn_frame_bytes;
+}
+
+void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
+                   uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
+                   uint8_t flags, std::span<const uint8_t> payload) {
+  const auto frame_bytes = static_cast<uint16_t>(segment_header_bytes + payload.size());
+  auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
+  auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
+  auto* tcp = reinterpret_cast<rte_tcp_hdr*>(ip + 1);
+  ethernet->dst_addr = next_hop;
+  ethernet->src_addr = endpoint.mac;
+  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+  write_ip_header(ip, endpoint, static_cast<uint16_t>(frame_bytes - sizeof *ethernet),
+                  rte_cpu_to_be_32(host));
+  ip->hdr_checksum = rte_ipv4_cksum(ip);
+  tcp->src_port = rte_cpu_to_be_16(source_port);
+  tcp->dst_port = rte_cpu_to_be_16(endpoint.target_port);
+  tcp->sent_seq = rte_cpu_to_be_32(sequence);
+  tcp->recv_ack = rte_cpu_to_be_32(acknowledgement);
+  tcp->data_off = 20 / 4 << 4;
+  tcp->tcp_flags = flags;
+  tcp->rx_win = rte_cpu_to_be_16(segment_window);
+  tcp->cksum = 0;
+  tcp->tcp_urp = 0;
+  if (!payload.empty()) std::memcpy(tcp + 1, payload.data(), payload.size());
+  tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
+  frame->data_len = frame_bytes;
+  frame->pkt_len = frame_bytes;
+}
+
+namespace {
+
+// Whether a TCP checksum holds, or was left to hardware (see read_frame).
+bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte_tcp_hdr* tcp) {
+  const uint64_t verdict = frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (verdict == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
+  if (verdict == RTE_MBUF_F_RX_L4_CKSUM_BAD) return false;
+  // Over the segment with its checksum in it and the pseudo-header, a right sum is all ones (RFC 1071 1).
+  const auto tcp_bytes = static_cast<uint16_t>(rte_be_to_cpu_16(ip->total_length) -
+                                               rte_ipv4_hdr_len(ip));
+  const uint16_t pseudo_header = rte_ipv4_phdr_cksum(ip, 0);
+  return fold(uint32_t{rte_raw_cksum(tcp, tcp_bytes)} + pseudo_header) == 0xffff ||
+         tcp->cksum == pseudo_header;
+}
+
+FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_header_bytes,
+                   uint16_t ip_bytes, Segment& segment) {
+  if (ip_bytes < ip_header_bytes + sizeof(rte_tcp_hdr)) return FrameKind::malformed;
+  const auto* tcp = reinterpret_cast<const rte_tcp_hdr*>(reinterpret_cast<const uint8_t*>(ip) +
+                                                         ip_header_bytes);
+  const auto tcp_header_bytes = static_cast<uint16_t>((tcp->data_off >> 4) * 4);
+  if (tcp_header_bytes < sizeof *tcp || ip_header_bytes + tcp_header_bytes > ip_bytes)
+    return FrameKind::malformed;
+  if (!tcp_checksum_holds(frame, ip, tcp)) return FrameKind::bad_checksum;
+  segment.host = rte_be_to_cpu_32(ip->src_addr);
+  segment.host_port = rte_be_to_cpu_16(tcp->src_port);
+  segment.local_port = rte_be_to_cpu_16(tcp->dst_port);
+  segment.sequence = rte_be_to_cpu_32(tcp->sent_seq);
+  segment.acknowledgement = rte_be_to_cpu_32(tcp->recv_ack);
+  segment.window = rte_be_to_cpu_16(tcp->rx_win);
+  segment.flags = tcp->tcp_flags;
+  segment.ttl = ip->time_to_live;
+  segment.payload_offset =
+      static_cast<uint16_t>(sizeof(rte_ether_hdr) + ip_header_bytes + tcp_header_bytes);
+  segment.payload_bytes = static_cast<uint16_t>(ip_bytes - ip_header_bytes - tcp_header_bytes);
+  return FrameKind::tcp;
+}
+
+FrameKind read_icmp(const rte_ipv4_hdr* ip, uint16_t ip_header_bytes, uint16_t ip_bytes,
+                    const Endpoint& endpoint, IcmpError& icmp) {
+  const uint8_t* at = reinterpret_cast<const uint8_t*>(ip) + ip_header_bytes;
+  const size_t bytes = ip_bytes - ip_header_bytes;
+  if (bytes < 8) return FrameKind::malformed;
+  // Destination unreachable, time exceeded, parameter problem; echo and the rest are not about us.
+  if (at[0] != 3 && at[0] != 11 && at[0] != 12) return FrameKind::other;
+  if (bytes < 8 + sizeof(rte_ipv4_hdr) + 8) return FrameKind::malformed;
+  if (static_cast<uint16_t>(~rte_raw_cksum(at, bytes)) != 0) return FrameKind::bad_checksum;
+  const auto* quoted = reinterpret_cast<const rte_ipv4_hdr*>(at + 8);
+  const size_t quoted_header_bytes = rte_ipv4_hdr_len(quoted);
+  if (quoted_header_bytes < sizeof *quoted || bytes < 8 + quoted_header_bytes + 8)
+    return FrameKind::malformed;
+  if (quoted->next_proto_id != IPPROTO_TCP ||
+      rte_be_to_cpu_32(quoted->src_addr) != endpoint.address)
+    return FrameKind::other;
+  const auto* tcp = reinterpret_cast<const rte_tcp_hdr*>(at + 8 + quoted_header_bytes);
+  icmp.responder = rte_be_to_cpu_32(ip->src_addr);
+  icmp.type = at[0];
+  icmp.code = at[1];
+  icmp.host = rte_be_to_cpu_32(quoted->dst_addr);
+  icmp.local_port = rte_be_to_cpu_16(tcp->src_port);
+  icmp.host_port = rte_be_to_cpu_16(tcp->dst_port);
+  icmp.sequence = rte_be_to_cpu_32(tcp->sent_seq);
+  return FrameKind::icmp_error;
+}
+
+}  // namespace
+
+ReceivedFrame read_frame(const rte_mbuf* frame, const Endpoint& endpoint) {
+  ReceivedFrame received;
+  received.kind = FrameKind::malformed;
+  if (frame->data_len < sizeof(rte_ether_hdr)) return received;
+  const auto* ethernet = rte_pktmbuf_mtod(frame, const rte_ether_hdr*);
+  const size_t link_bytes = frame->data_len - sizeof *ethernet;
+  if (ethernet->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP)) {
+    if (link_bytes >= sizeof(rte_arp_hdr)) received.kind = FrameKind::arp;
+    return received;
+  }
+  if (ethernet->ether_type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4)) {
+    received.kind = FrameKind::other;
+    return received;
+  }
+  const auto* ip = reinterpret_cast<const rte_ipv4_hdr*>(ethernet + 1);
+  if (link_bytes < sizeof *ip) return received;
+  const auto ip_header_bytes = static_cast<uint16_t>(rte_ipv4_hdr_len(ip));
+  const uint16_t ip_bytes = rte_be_to_cpu_16(ip->total_length);
+  if (ip->version_ihl >> 4 != 4 || ip_header_bytes < sizeof *ip || ip_bytes < ip_header_bytes ||
+      ip_bytes > link_bytes)
+    return received;
+  // Fragments of answers are not put together: servers set "don't fragment" on TCP.
+  const uint16_t fragment = rte_be_to_cpu_16(ip->fragment_offset);
+  if (rte_be_to_cpu_32(ip->dst_addr) != endpoint.address ||
+      (fragment & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0) {
+    received.kind = FrameKind::other;
+    return received;
+  }
+  if (static_cast<uint16_t>(~rte_raw_cksum(ip, ip_header_bytes)) != 0) {
+    received.kind = FrameKind::bad_checksum;
+    return received;
+  }
+  if (ip->next_proto_id == IPPROTO_TCP)
+    received.kind = read_tcp(frame, ip, ip_header_bytes, ip_bytes, received.segment);
+  else if (ip->next_proto_id == IPPROTO_ICMP)
+    received.kind = read_icmp(ip, ip_header_bytes, ip_bytes, endpoint, received.icmp);
+  else
+    received.kind = FrameKind::other;
+  return received;
+}
+
+}  // namespace steppe

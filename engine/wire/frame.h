@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames as they are on the wire: templates that are patched per probe, and received frames read once.
+// Headers are DPDK's own structs.
+#pragma once
+
+#include <rte_ether.h>
+#include <rte_icmp.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace steppe {
+
+// Who we are on the wire; the same for every frame of a port.
+struct Endpoint {
+  rte_ether_addr mac{};
+  uint32_t address = 0;  // host byte order
+  uint16_t target_port = 443;
+  uint8_t ttl = 64;
+};
+
+// Ethernet + IPv4 + TCP with 12 bytes of options: 66 bytes.
+inline constexpr uint16_t syn_frame_bytes = 14 + 20 + 32;
+inline constexpr uint16_t segment_header_bytes = 14 + 20 + 20;
+
+// The window that every segment announces, unscaled in the SYN and, after the SYN's scale of 8 bits, the same number
+// of KiB/4 afterwards: 64 KiB before the first acknowledgement, then 16 MiB / 256 per unit.
+inline constexpr uint16_t syn_window = 64240;
+inline constexpr uint16_t segment_window = 1024;  // << 8 = 256 KiB, above limits::flight_bytes
+inline constexpr uint8_t window_scale = 8;
+
+// A SYN as a common desktop sends it (MSS 1460, window scale 8, SACK permitted), with everything that does not depend on
+// the probe filled in and summed up.
+class SynTemplate {
+ public:
+  explicit SynTemplate(const Endpoint& endpoint);
+  // Writes a whole SYN into a fresh mbuf. `next_hop` is where it goes on the link.
+  void write(rte_mbuf* frame, const rte_ether_addr& next_hop, uint32_t host, uint16_t source_port,
+             uint32_t sequence) const;
+
+ private:
+  alignas(64) uint8_t bytes_[syn_frame_bytes];
+  uint32_t ip_sum_ = 0, tcp_sum_ = 0;  // over what the template holds, before folding
+};
+
+// Any other segment. `payload` may be empty. flags: RTE_TCP_*_FLAG. All numbers in host byte order.
+void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
+                   uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
+                   uint8_t flags, std::span<const uint8_t> payload);
+
+// A TCP segment to us, read from a frame. Numbers in host byte order.
+struct Segment {
+  uint32_t host;  // its source address
+  uint16_t host_port, local_port;
+  uint32_t sequence, acknowledgement;
+  uint16_t window;
+  uint8_t flags;
+  uint8_t ttl;
+  uint16_t payload_offset;  // from the start of the frame
+  uint16_t payload_bytes;
+};
+
+// An ICMP error about a segment of ours (RFC 792; the quote is at least the IP header and 8 bytes).
+struct IcmpError {
+  uint32_t responder;  // who sent it
+  uint8_t type, code;
+  uint32_t host;       // the quoted destination
+  uint16_t local_port, host_port;
+  uint32_t sequence;
+};
+
+// What a received frame is. One frame is exactly one of these.
+enum class FrameKind : uint8_t { tcp, icmp_error, arp, other, malformed, bad_checksum };
+
+struct ReceivedFrame {
+  FrameKind kind;
+  Segment segment;   // if tcp
+  IcmpError icmp;    // if icmp_error
+};
+
+// Reads a frame. Total: any bytes. REQUIRES one contiguous segment (rte_pktmbuf_linearize). Frames to another IPv4 address are
+// `other`. Checksums are verified here unless the NIC has said that they are good; a TCP checksum that holds only the
+// pseudo-header's sum is what a kernel on the same machine leaves to hardware that is not there, and passes.
+ReceivedFrame read_frame(const rte_mbuf* frame, const Endpoint& endpoint);
+
+}  // namespace steppe

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a packet. One lcore owns one queue pair, one flow table and one ring to the judges, and runs to completion:
+// nothing here allocates, locks, logs or waits, but for a nap when there was nothing to do for a while.
+#include "engine/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/limits.h"
+#include "engine/port/neighbor.h"
+
+namespace steppe {
+namespace {
+
+// Empty rounds before a nap, and its length. On a machine with fewer cores than work, a poll loop that never
+// lets go starves the judges; at line rate there are no empty rounds.
+constexpr uint32_t empty_rounds = 64;
+constexpr unsigned nap_us = 20;
+
+// Timers run in one round at most; the rest has its turn in the next.
+constexpr uint32_t timers_per_round = 64;
+
+// Probes leave room in the transmitter for the answers to a full burst: each segment can cause two.
+constexpr uint32_t reply_room = 2 * limits::burst + 2 * timers_per_round;
+
+rte_ring* make_ring(uint16_t queue, uint32_t flows) {
+  // Every open connection ends in one observation: with twice their number there is always room for those that are
+  // open, once probing stops at half.
+  const std::string name = "steppe-observations-" + std::to_string(queue);
+  rte_ring* ring = rte_ring_create_elem(name.c_str(), sizeof(Observation), rte_align32pow2(flows * 2),
+                                        SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+  if (ring == nullptr) throw std::runtime_error("no memory for the ring of observations");
+  return ring;
+}
+
+}  // namespace
+
+Worker::Worker(const Port& port, uint16_t queue, const ClientHello& hello, const PrefixSet& blocked,
+               const Config& config)
+    : port_(port),
+      queue_(queue),
+      blocked_(blocked),
+      config_(config),
+      transmitter_{.pool = port.pool(queue),
+                   .endpoint = port.endpoint(),
+                   .next_hop = &port.next_hop(),
+                   .frames = {}},
+      syn_(port.endpoint()),
+      connections_("steppe-flows-" + std::to_string(queue), config.flows, hello, transmitter_),
+      pacer_(config.packets_per_second, config.bits_per_second, rte_get_tsc_hz(), rte_rdtsc()),
+      ring_(make_ring(queue, config.flows)),
+      ticks_per_ms_(rte_get_tsc_hz() / 1000) {}
+
+Worker::~Worker() {
+  connections_.abandon_all();
+  transmit();
+  rte_pktmbuf_free_bulk(transmitter_.frames.data(), transmitter_.count);
+  rte_ring_free(ring_);
+}
+
+uint32_t Worker::clock_ms() const { return static_cast<uint32_t>(now_ticks_ / ticks_per_ms_); }
+
+void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) {
+  pass_ = &pass;
+  connections_.begin_pass(pass);
+  now_ticks_ = rte_rdtsc();
+  const double configured = config_.packets_per_second;
+  pacer_.set_rate(configured == 0 ? (rate > 1e15 ? 0 : rate) : std::min(configured, rate),
+                  now_ticks_);
+  bool list_done = false;
+  uint32_t idle_rounds = 0;
+  uint32_t published_ms = 0;
+  while (true) {
+    now_ticks_ = rte_rdtsc();
+    now_ms_ = clock_ms();
+    // Answers wait in the NIC while the judges are behind: TCP will say again what is lost there.
+    const uint32_t received = hand_over() ? receive() : 0;
+    connections_.on_timers(now_ms_, timers_per_round);
+    uint32_t probed = 0;
+    const int stop = control.stop.load(std::memory_order_relaxed);
+    if (stop >= 2) break;
+    if (!list_done) {
+      if (stop == 0) probed = probe(list, control);
+      if (stop != 0 || list.exhausted()) {
+        list_done = true;
+        control.lists_done.fetch_add(1);
+      }
+    } else if (connections_.open() == 0 && connections_.observations.empty() &&
+               control.lists_done.load() == control.workers &&
+               (now_ms_ - control.last_probe_ms.load() >= control.settle_ms ||
+                control.answered.load() >= control.targets)) {
+      break;
+    }
+    transmit();
+    if (now_ms_ != published_ms) {
+      publish(list, control);
+      published_ms = now_ms_;
+    }
+    idle_rounds = received + probed == 0 ? idle_rounds + 1 : 0;
+    if (idle_rounds > empty_rounds) rte_delay_us_sleep(nap_us);
+  }
+  if (connections_.open() > 0) connections_.abandon_all();
+  transmit();
+  while (!hand_over() && control.stop.load() < 2) rte_delay_us_sleep(nap_us);
+  publish(list, control);
+  control.workers_done.fetch_add(1);
+}
+
+// A burst of frames: read once, then to the connections, to ARP, or away.
+uint32_t Worker::receive() {
+  std::array<rte_mbuf*, limits::burst> frames;
+  const uint16_t received =
+      rte_eth_rx_burst(port_.id(), queue_, frames.data(), frames.size());
+  for (uint16_t i = 0; i < received; ++i) {
+    rte_mbuf* frame = frames[i];
+    if (rte_pktmbuf_linearize(frame) != 0) {
+      count(PacketOutcome::malformed);
+      rte_pktmbuf_free(frame);
+      continue;
+    }
+    const ReceivedFrame read = read_frame(frame, transmitter_.endpoint);
+    switch (read.kind) {
+      case FrameKind::tcp:
+        count(connections_.on_segment(frame, read.segment, now_ms_));
+        continue;  // the connections own the frame now
+      case FrameKind::icmp_error:
+        count(connections_.on_icmp(read.icmp));
+        break;
+      case FrameKind::arp:
+        count(PacketOutcome::arp);
+        if (port_.answers_arp() && transmitter_.room() > 0 &&
+            answer_arp(frame, transmitter_.endpoint)) {
+          transmitter_.frames[transmitter_.count++] = frame;
+          continue;
+        }
+        break;
+      case FrameKind::other:
+        count(PacketOutcome::other);
+        break;
+      case FrameKind::bad_checksum:
+        count(PacketOutcome::bad_checksum);
+        break;
+      case FrameKind::malformed:
+        count(PacketOutcome::malformed);
+        break;
+    }
+    rte_pktmbuf_free(frame);
+  }
+  received_ += received;
+  return received;
+}
+
+// New SYNs, as many as the rate allows, and only while there is room for what they will bring.
+uint32_t Worker::probe(WorkList& list, PassControl& control) {
+  if (connections_.crowded() || frames_scarce_ ||
+      rte_ring_free_count(ring_) < config_.flows || transmitter_.room() < reply_room + limits::burst)
+    return 0;
+  const uint32_t allowed = pacer_.allowed(now_ticks_, limits::burst, syn_frame_bytes);
+  if (allowed == 0) return 0;
+  std::array<rte_mbuf*, limits::burst> frames;
+  if (rte_pktmbuf_alloc_bulk(transmitter_.pool, frames.data(), allowed) != 0) return 0;
+  std::array<Target, limits::burst> targets;
+  const uint32_t taken = list.take(std::span(targets).first(allowed), now_ms_);
+  uint32_t written = 0;
+  for (uint32_t i = 0; i < taken; ++i) {
+    const auto [address, variant] = targets[i];
+    const rte_ether_addr& hop = transmitter_.next_hop->of(address);
+    if (rte_is_zero_ether_addr(&hop)) continue;  // a neighbour that is not there
+    const uint16_t source_port = pass_->cookie.source_port(address, variant);
+    syn_.write(frames[written], hop, address, source_port,
+               pass_->cookie.sequence(address, source_port, variant));
+    transmitter_.frames[transmitter_.count++] = frames[written++];
+  }
+  if (written < allowed) rte_pktmbuf_free_bulk(frames.data() + written, allowed - written);
+  probes_ += taken;
+  if (taken > 0) control.last_probe_ms.store(now_ms_, std::memory_order_relaxed);
+  return taken;
+}
+
+// Everything that leaves passes here: the blocklist is checked once more, and the rate learns what was sent.
+void Worker::transmit() {
+  if (transmitter_.count == 0) return;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < transmitter_.count; ++i) {
+    rte_mbuf* frame = transmitter_.frames[i];
+    const auto* ethernet = rte_pktmbuf_mtod(frame, const rte_ether_hdr*);
+    const auto* ip = reinterpret_cast<const rte_ipv4_hdr*>(ethernet + 1);
+    if (ethernet->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) &&
+        blocked_.contains(rte_be_to_cpu_32(ip->dst_addr))) {
+      ++blocked_frames_;
+      rte_pktmbuf_free(frame);
+      continue;
+    }
+    transmitter_.frames[kept++] = frame;
+  }
+  transmitter_.count = kept;
+  uint64_t bytes = 0;
+  std::array<uint16_t, Transmitter::capacity> lengths;
+  for (uint32_t i = 0; i < kept; ++i) lengths[i] = transmitter_.frames[i]->data_len;
+  const uint16_t sent = rte_eth_tx_burst(port_.id(), queue_, transmitter_.frames.data(),
+                                         static_cast<uint16_t>(kept));
+  for (uint16_t i = 0; i < sent; ++i) bytes += lengths[i];
+  std::copy(transmitter_.frames.begin() + sent, transmitter_.frames.begin() + kept,
+            transmitter_.frames.begin());
+  transmitter_.count = kept - sent;
+  sent_ += sent;
+  sent_bytes_ += bytes;
+  pacer_.sent(sent, bytes);
+}
+
+// Observations to the judges. False: their ring is full, some are left here.
+bool Worker::hand_over() {
+  auto& waiting = connections_.observations;
+  if (waiting.empty()) return true;
+  const unsigned handed =
+      rte_ring_enqueue_burst_elem(ring_, waiting.data(), sizeof(Observation),
+                                  static_cast<unsigned>(waiting.size()), nullptr);
+  waiting.erase(waiting.begin(), waiting.begin() + handed);
+  return waiting.empty();
+}
+
+// Once a millisecond: figures for others, and the look at the pool that is too dear for every round.
+void Worker::publish(const WorkList& list, PassControl& control) {
+  const auto put = [](std::atomic<uint64_t>& figure, uint64_t value) {
+    figure.store(value, std::memory_order_relaxed);
+  };
+  control.answered.fetch_add(connections_.answered() - answered_told_);
+  answered_told_ = connections_.answered();
+  frames_scarce_ = rte_mempool_avail_count(transmitter_.pool) < transmitter_.pool->size / 8;
+  put(figures_.sent, sent_);
+  put(figures_.sent_bytes, sent_bytes_);
+  put(figures_.received, received_);
+  put(figures_.probes, probes_);
+  put(figures_.transmit_dropped, transmitter_.dropped);
+  put(figures_.answered, connections_.answered());
+  put(figures_.blocked, blocked_frames_);
+  put(figures_.position, list.position());
+  put(figures_.open, connections_.open());
+  for (size_t i = 0; i < packets_.size(); ++i) put(figures_.packets[i], packets_[i]);
+}
+
+}  // namespace steppe

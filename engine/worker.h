@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// One lcore of the data plane: receive, timers, probe, flush. worker.cc is the life of a packet.
+#pragma once
+
+#include <rte_ring.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/counters.h"
+#include "engine/flow/connections.h"
+#include "engine/flow/pass.h"
+#include "engine/flow/transmitter.h"
+#include "engine/plan/pacer.h"
+#include "engine/plan/work_list.h"
+#include "engine/port/port.h"
+
+namespace steppe {
+
+// What the workers of a pass share.
+struct PassControl {
+  uint32_t workers = 1;
+  uint32_t settle_ms = 8000;                  // answers are awaited so long after the last probe,
+  uint64_t targets = UINT64_MAX;              // or until so many targets have answered
+  std::atomic<uint64_t> answered{0};
+  std::atomic<int> stop{0};                   // 1: no new probes; 2: leave at once
+  std::atomic<uint32_t> lists_done{0};        // workers without further probes
+  std::atomic<uint32_t> last_probe_ms{0};     // of any worker, on the workers' clock
+  std::atomic<uint32_t> workers_done{0};
+};
+
+// A worker's figures, for whoever looks: each written by the worker alone. They count from the start of the program.
+struct WorkerFigures {
+  std::atomic<uint64_t> sent{0}, sent_bytes{0}, received{0}, probes{0}, transmit_dropped{0},
+      answered{0}, blocked{0}, position{0}, open{0};
+  std::array<std::atomic<uint64_t>, packet_outcome_words.size()> packets{};
+};
+
+class Worker {
+ public:
+  struct Config {
+    double packets_per_second = 0, bits_per_second = 0;  // this worker's share; 0: no limit
+    uint32_t flows = 1 << 16;
+  };
+
+  // One of `port`'s queues. blocked: no frame goes there. All are kept by reference.
+  Worker(const Port& port, uint16_t queue, const ClientHello& hello, const PrefixSet& blocked,
+         const Config& config);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Runs a pass on the calling lcore, until all workers' lists are exhausted, all connections are over and late answers have
+  // been awaited. rate: at most so many packets a second in this pass; infinity: as configured.
+  void run(Pass& pass, WorkList& list, PassControl& control, double rate);
+
+  // Observations, for the judges; single consumer.
+  rte_ring* observations() const { return ring_; }
+  const WorkerFigures& figures() const { return figures_; }
+
+ private:
+  uint32_t receive();
+  uint32_t probe(WorkList& list, PassControl& control);
+  void transmit();
+  bool hand_over();
+  void publish(const WorkList& list, PassControl& control);
+  void count(PacketOutcome outcome) { ++packets_[static_cast<size_t>(outcome)]; }
+  uint32_t clock_ms() const;
+
+  const Port& port_;
+  uint16_t queue_;
+  const PrefixSet& blocked_;
+  Config config_;
+  Transmitter transmitter_;
+  SynTemplate syn_;
+  Connections connections_;
+  Pacer pacer_;
+  rte_ring* ring_;
+  Pass* pass_ = nullptr;
+  uint64_t now_ticks_ = 0;
+  uint64_t ticks_per_ms_;
+  uint32_t now_ms_ = 0;
+  bool frames_scarce_ = false;
+  PacketCounts packets_{};
+  uint64_t answered_told_ = 0;  // of connections_.answered(), what PassControl knows
+  uint64_t sent_ = 0, sent_bytes_ = 0, received_ = 0, probes_ = 0, blocked_frames_ = 0;
+  WorkerFigures figures_;
+};
+
+}  // namespace steppe

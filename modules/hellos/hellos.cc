@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/hellos/hellos.h"
+
+namespace steppe {
+
+extern const HelloDescription certificate_hello;
+
+namespace {
+constexpr const HelloDescription* all_hellos[] = {
+    &certificate_hello,
+};
+}  // namespace
+
+std::span<const HelloDescription* const> hellos() {
+  return all_hellos;
+}
+
+const HelloDescription* find_hello(std::string_view name) {
+  for (const HelloDescription* hello : all_hellos) {
+    if (hello->name == name) return hello;
+  }
+  return nullptr;
+}
+
+}  // namespace steppe

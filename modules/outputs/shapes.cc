@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/outputs/shapes.h"
+
+#include <openssl/bn.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <memory>
+
+#include "engine/plan/operator_error.h"
+#include "engine/plan/prefix_set.h"
+
+namespace steppe {
+
+namespace {
+
+// Null for what stands for "not known" in a record.
+Row text_or_null(std::string_view text) {
+  return text.empty() ? Row(nullptr) : Row(text);
+}
+Row number_or_null(uint64_t number) {
+  return number == 0 ? Row(nullptr) : Row(number);
+}
+Row time_or_null(int64_t unix_ms) {
+  return unix_ms == 0 ? Row(nullptr) : Row(format_time(unix_ms));
+}
+Row digest_or_null(const std::optional<Digest>& digest) {
+  return digest && *digest != Digest{} ? Row(hex(*digest)) : Row(nullptr);
+}
+
+Row list_of(std::span<const std::string> words) {
+  Row list = Row::array();
+  for (const std::string& word : words) list.push_back(word);
+  return list;
+}
+
+Row list_of(std::span<const Digest> digests) {
+  Row list = Row::array();
+  for (const Digest& digest : digests) list.push_back(hex(digest));
+  return list;
+}
+
+std::string_view to_string(ControlMode mode) {
+  switch (mode) {
+    case ControlMode::control_names:
+      return "control_names";
+    case ControlMode::no_name:
+      return "no_name";
+    case ControlMode::own_name:
+      return "own_name";
+  }
+  return "unknown";
+}
+
+Row tls_version(uint16_t version) {
+  switch (version) {
+    case 0:
+      return nullptr;
+    case TLS1_VERSION:
+      return "TLSv1.0";
+    case TLS1_1_VERSION:
+      return "TLSv1.1";
+    case TLS1_2_VERSION:
+      return "TLSv1.2";
+    case TLS1_3_VERSION:
+      return "TLSv1.3";
+    default:
+      return fmt::format("0x{:04X}", version);
+  }
+}
+
+// A pair that is not settled has no answer yet, whatever its byte says.
+Interference answer(PairState state) {
+  return state.settled ? state.interference : Interference::inconclusive;
+}
+
+struct Deleter {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(BIGNUM* number) const { BN_free(number); }
+};
+
+std::string base64(std::span<const uint8_t> bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends with a NUL
+  const int length = EVP_EncodeBlock(reinterpret_cast<uint8_t*>(text.data()), bytes.data(),
+                                     static_cast<int>(bytes.size()));
+  text.resize(static_cast<size_t>(length));
+  return text;
+}
+
+// The serial in hex as the certificate has it, two digits a byte; a negative one with a minus sign.
+Row serial_of(const X509* certificate) {
+  const std::unique_ptr<BIGNUM, Deleter> number(
+      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+  if (!number) return nullptr;
+  char* digits = BN_bn2hex(number.get());
+  if (digits == nullptr) return nullptr;
+  std::string text(digits);
+  OPENSSL_free(digits);
+  for (char& c : text)
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+Row spki_sha256_of(const X509* certificate) {
+  uint8_t* der = nullptr;
+  const int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  if (length <= 0) return nullptr;
+  const Digest digest = sha256({der, static_cast<size_t>(length)});
+  OPENSSL_free(der);
+  return hex(digest);
+}
+
+}  // namespace
+
+std::string format_time(int64_t unix_ms) {
+  const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(unix_ms)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
+}
+
+std::string describe_detail(Verdict verdict, uint8_t detail) {
+  switch (verdict) {
+    case Verdict::alert:
+      return fmt::format("TLS alert {} ({})", detail, SSL_alert_desc_string_long(detail));
+    case Verdict::unreachable:
+      return fmt::format("ICMP destination unreachable, code {}", detail);
+    case Verdict::timeout:  // Observation::detail has these phases
+      switch (detail) {
+        case 0:
+          return "no answer to the SYN";
+        case 1:
+          return "no answer to the ClientHello";
+        case 2:
+          return "silence in the middle of the flight";
+        default:
+          return "behind a zero window";
+      }
+    default:
+      return {};
+  }
+}
+
+Row evidence_to_json(const Evidence& evidence) {
+  return {
+      {"subject_equal", evidence.subject_equal},
+      {"san_equal", evidence.san_equal},
+      {"san_contained", evidence.san_contained},
+      {"key_replaced", evidence.key_replaced},
+      {"key", text_or_null(evidence.key)},
+      {"not_before_shift_s", evidence.not_before_shift_s},
+      {"not_after_shift_s", evidence.not_after_shift_s},
+      {"serial_equal_prefix_bits", evidence.serial_equal_prefix_bits},
+      {"serial_bits", evidence.serial_bits},
+      {"extensions_removed", list_of(evidence.extensions_removed)},
+      {"extensions_added", list_of(evidence.extensions_added)},
+      {"issuer_equal", evidence.issuer_equal},
+      {"names_asked", evidence.names_asked},
+      {"trusted", evidence.trusted},
+      {"anchored", evidence.anchored},
+  };
+}
+
+Row pair_to_json(const PairView& pair) {
+  Row changes = Row::array();
+  for (const PairChange& change : pair.changes)
+    changes.push_back({
+        {"round", change.round},
+        {"time", time_or_null(change.time_ms)},
+        {"verdict", to_string(change.verdict)},
+        {"interference", to_string(change.interference)},
+        {"leaf_sha256", digest_or_null(change.leaf)},
+    });
+  return {
+      {"host", format_address(pair.key.address)},
+      {"port", pair.key.port},
+      {"sni", pair.key.server_name},
+      {"control", pair.control},
+      {"verdict", to_string(pair.state.verdict)},
+      {"interference", to_string(answer(pair.state))},
+      {"stable", pair.stable},
+      {"attempts", pair.attempts},
+      {"agreeing", pair.agreeing},
+      {"first_seen", time_or_null(pair.first_seen_ms)},
+      {"last_seen", time_or_null(pair.last_seen_ms)},
+      {"leaf_sha256", digest_or_null(pair.leaf)},
+      {"baseline_sha256", digest_or_null(pair.baseline)},
+      {"issuer", text_or_null(pair.issuer)},
+      {"interceptor", digest_or_null(pair.interceptor)},
+      {"evidence", pair.evidence ? evidence_to_json(*pair.evidence) : Row(nullptr)},
+      {"asn", number_or_null(pair.as_number)},
+      {"vantage", text_or_null(pair.vantage)},
+      {"round", number_or_null(pair.round)},
+      {"hello", text_or_null(pair.hello)},
+      {"ttl", nullptr},  // the injection TTL is a trace's to tell
+      {"stateful", pair.stateful},
+      {"detail", number_or_null(pair.detail)},
+      {"changes", std::move(changes)},
+  };
+}
+
+Row host_to_json(const HostRecord& host) {
+  return {
+      {"host", format_address(host.address)},
+      {"port", host.port},
+      {"status", to_string(host.status)},
+      {"reason", text_or_null(host.reason)},
+      {"asn", number_or_null(host.as_number)},
+      {"control_mode", to_string(host.control_mode)},
+      {"own_name", text_or_null(host.own_name)},
+      {"refusal", host.refusal == Verdict::none ? Row(nullptr) : Row(to_string(host.refusal))},
+      {"refusal_detail", number_or_null(host.refusal_detail)},
+      {"leaf_sha256", host.baseline.empty() ? Row(nullptr) : Row(hex(host.baseline.front()))},
+      {"chain_sha256", list_of(host.baseline)},
+      {"subject", text_or_null(host.subject)},
+      {"issuer", text_or_null(host.issuer)},
+      {"tls_version", tls_version(host.tls_version)},
+      {"cipher_suite",
+       host.cipher_suite == 0 ? Row(nullptr) : Row(fmt::format("0x{:04X}", host.cipher_suite))},
+      {"round", number_or_null(host.round)},
+      {"first_seen", time_or_null(host.first_seen_ms)},
+      {"last_seen", time_or_null(host.last_seen_ms)},
+  };
+}
+
+Row certificate_to_json(const Digest& digest, std::span<const uint8_t> der) {
+  const std::span<const uint8_t> chain[] = {der};
+  const ChainFacts facts = read_chain(chain);
+  // Compared with itself for the one fact that stands in the evidence alone: the key, in the words
+  // used there.
+  const std::optional<Evidence> itself = compare_chains(chain, chain, {}, {});
+  const uint8_t* bytes = der.data();
+  const std::unique_ptr<X509, Deleter> parsed(
+      d2i_X509(nullptr, &bytes, static_cast<long>(der.size())));
+  const bool readable = parsed && facts.parsed;
+  return {
+      {"sha256", hex(digest)},
+      {"subject", readable ? Row(facts.subject) : Row(nullptr)},
+      {"issuer", readable ? Row(facts.issuer) : Row(nullptr)},
+      {"serial", readable ? serial_of(parsed.get()) : Row(nullptr)},
+      {"not_before", text_or_null(facts.not_before)},
+      {"not_after", text_or_null(facts.not_after)},
+      {"names", list_of(facts.dns_names)},
+      {"key", itself ? text_or_null(itself->key) : Row(nullptr)},
+      {"spki_sha256", readable ? spki_sha256_of(parsed.get()) : Row(nullptr)},
+      {"ca", readable ? Row(X509_check_ca(parsed.get()) != 0) : Row(nullptr)},
+      {"self_signed", readable ? Row(facts.self_signed) : Row(nullptr)},
+      {"raw", base64(der)},
+  };
+}
+
+Row interceptor_to_json(const InterceptorRecord& interceptor) {
+  return {
+      {"spki_sha256", hex(interceptor.spki)},
+      {"issuer", text_or_null(interceptor.issuer)},
+      {"label", text_or_null(interceptor.label)},
+      {"hosts", interceptor.hosts},
+      {"autonomous_systems", interceptor.autonomous_systems},
+      {"pairs", interceptor.pairs},
+      {"leaves", interceptor.leaves},
+      {"forging_leaves", interceptor.forging_leaves},
+      {"names", list_of(interceptor.server_names)},
+      {"first_seen", time_or_null(interceptor.first_seen_ms)},
+      {"last_seen", time_or_null(interceptor.last_seen_ms)},
+      {"chain_sha256", list_of(interceptor.chain)},
+  };
+}
+
+Row round_to_json(const RoundRecord& round) {
+  const size_t controls = std::min<size_t>(round.controls, round.names.size());
+  const std::span<const std::string> names = round.names;
+  Row counters = Row::object();
+  for (const auto& [name, count] : round.counters) counters[name] = count;
+  return {
+      {"round", round.round},
+      {"stage", to_string(round.stage)},
+      {"pass", round.pass},
+      {"position", round.position},
+      {"started", time_or_null(round.started_ms)},
+      {"last_checkpoint", time_or_null(round.last_checkpoint_ms)},
+      {"ended", time_or_null(round.ended_ms)},
+      {"vantage", text_or_null(round.vantage)},
+      {"hello", text_or_null(round.hello)},
+      {"port", round.port},
+      {"seed", round.seed},
+      {"controls", list_of(names.first(controls))},
+      {"names", list_of(names.subspan(controls))},
+      {"hosts", round.hosts.size()},
+      {"plan_digest", text_or_null(round.plan_digest)},
+      {"counters", std::move(counters)},
+  };
+}
+
+}  // namespace steppe

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// export, query and the summary over a small database.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "engine/plan/operator_error.h"
+#include "modules/outputs/fields.h"
+#include "tests/unit/outputs/samples.h"
+#include "tools/steppe/output_file.h"
+#include "tools/steppe/subcommands.h"
+#include "tools/steppe/summary.h"
+
+namespace steppe {
+namespace {
+
+class Database : public testing::Test {
+ protected:
+  void SetUp() override { write_database(directory_ / "kz.db"); }
+
+  // Runs a subcommand over the database, and returns what it prints.
+  std::string run(int (*subcommand)(int, const char* const*), std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--db", directory_ / "kz.db"});
+    std::vector<const char*> argv = {"test"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    testing::internal::CaptureStdout();
+    try {
+      EXPECT_EQ(subcommand(static_cast<int>(argv.size()), argv.data()), 0);
+    } catch (const OperatorError& error) {
+      return testing::internal::GetCapturedStdout() + "error: " + error.what();
+    }
+    return testing::internal::GetCapturedStdout();
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(Database, EveryPairIsExportedOnce) {
+  EXPECT_EQ(run(run_export, {"pairs", "--format", "csv", "-f", "host,sni,control,verdict,asn"}),
+            "host,sni,control,verdict,asn\n"
+            "198.51.100.7,control.example,true,same,9198\n"
+            "198.51.100.7,facebook.com,false,injected,9198\n"
+            "198.51.100.8,control.example,true,same,29555\n"
+            "198.51.100.8,facebook.com,false,same,29555\n");
+}
+
+TEST_F(Database, FiltersAndNestedFields) {
+  EXPECT_EQ(run(run_export, {"pairs", "--output-filter", "verdict != same", "-f",
+                             "host,evidence.key,interference"}),
+            "{\"host\":\"198.51.100.7\",\"evidence\":{\"key\":\"rsa-2048 e=3\"},"
+            "\"interference\":\"yes\"}\n");
+}
+
+TEST_F(Database, EveryKindIsJson) {
+  for (const char* kind : {"pairs", "hosts", "certs", "interceptors", "rounds"}) {
+    std::istringstream lines(run(run_export, {kind}));
+    size_t count = 0;
+    for (std::string line; std::getline(lines, line); count++)
+      EXPECT_TRUE(Row::accept(line)) << line;
+    EXPECT_GE(count, 1u) << kind;
+  }
+}
+
+TEST_F(Database, AFileIsThereOnlyWhenItIsWhole) {
+  const std::string path = directory_ / "pairs.csv";
+  EXPECT_EQ(run(run_export, {"hosts", "--format", "csv", "-f", "host", "-o", path}), "");
+  EXPECT_EQ(read_text(path), "host\n198.51.100.7\n198.51.100.8\n");
+  EXPECT_EQ(directory_.list(), (std::vector<std::string>{"kz.db", "pairs.csv"}));
+}
+
+TEST_F(Database, ExportMistakes) {
+  EXPECT_TRUE(run(run_export, {"pear"}).starts_with("error: cannot export \"pear\""));
+  EXPECT_TRUE(run(run_export, {"pairs", "-f", "hots"}).starts_with("error: no field \"hots\""));
+  EXPECT_TRUE(run(run_export, {"pairs", "--format", "xml"}).starts_with("error: no output module"));
+  EXPECT_TRUE(run(run_export, {}).starts_with("error: nothing to export"));
+}
+
+TEST_F(Database, QueryAHost) {
+  const std::string text = run(run_query, {"198.51.100.7"});
+  EXPECT_NE(text.find("198.51.100.7 port 443: trusted\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("injected, interference: yes, 3 of 3 tries agree"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("key replaced by rsa-2048 e=3"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n1 other names: same as the baseline\n"), std::string::npos) << text;
+}
+
+TEST_F(Database, QueryAPairInFull) {
+  const std::string text = run(run_query, {"198.51.100.7", "Facebook.com"});
+  EXPECT_NE(text.find("tries"), std::string::npos) << text;
+  EXPECT_NE(text.find("controls worked before and after, by C=KZ"), std::string::npos) << text;
+  EXPECT_EQ(text.find("control.example"), std::string::npos) << text;
+}
+
+TEST_F(Database, QueryForMachines) {
+  std::istringstream lines(run(run_query, {"198.51.100.7", "--format", "jsonl"}));
+  std::vector<std::string> verdicts;
+  for (std::string line; std::getline(lines, line);)
+    verdicts.push_back(Row::parse(line)["verdict"]);
+  EXPECT_EQ(verdicts, (std::vector<std::string>{"same", "injected"}));
+}
+
+TEST_F(Database, QueryWhatIsNotThere) {
+  EXPECT_TRUE(run(run_query, {"192.0.2.1"}).starts_with("error: host 192.0.2.1 is not in "));
+  EXPECT_TRUE(run(run_query, {"198.51.100.7", "example.org"})
+                  .starts_with("error: host 198.51.100.7 was not asked for example.org"));
+  EXPECT_TRUE(run(run_query, {"facebook.com"}).starts_with("error: HOST facebook.com: must be"));
+}
+
+TEST_F(Database, SummarySaysWhatWasFound) {
+  CampaignSummary summary;
+  summary.round = finished_round();
+  summary.finished = true;
+  summary.targets_total = 256;
+  summary.status.pairs = summary.status.settled = 4;
+  summary.verdicts[static_cast<size_t>(Verdict::same)] = 3;
+  summary.verdicts[static_cast<size_t>(Verdict::injected)] = 1;
+  const std::string text =
+      summary_text(summary, Store(directory_ / "kz.db", Store::Mode::read), "my db");
+  for (const char* part :
+       {"256 addresses; 2 hosts answered, 2 trusted and probed\n", "  injected      1\n",
+        "facebook.com      1  injected 1\n", "AS9198      1  injected 1\n",
+        "issuer    C=KZ,CN=Security Certificate\n", "manner    keeps subject and SAN; key replaced",
+        "steppe export pairs --db 'my db' --output-filter 'verdict != same'\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
+TEST(OutputFile, WhatIsNotCommittedIsRemoved) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory / "out") << "old";
+  {
+    OutputFile file(directory / "out");
+    EXPECT_TRUE(file.write("new"));
+  }
+  EXPECT_EQ(read_text(directory / "out"), "old");
+  EXPECT_EQ(directory.list(), std::vector<std::string>{"out"});
+  {
+    OutputFile file(directory / "out");
+    EXPECT_TRUE(file.write("new"));
+    EXPECT_TRUE(file.commit());
+  }
+  EXPECT_EQ(read_text(directory / "out"), "new");
+  EXPECT_EQ(directory.list(), std::vector<std::string>{"out"});
+}
+
+TEST(OutputFile, ADeviceIsWrittenInPlace) {
+  OutputFile file("/dev/null");
+  EXPECT_TRUE(file.write("bytes"));
+  EXPECT_TRUE(file.commit());
+}
+
+}  // namespace
+}  // namespace steppe

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/steppe/scan_options.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/plan/operator_error.h"
+#include "engine/store/store.h"
+#include "tests/unit/outputs/samples.h"
+
+namespace steppe {
+namespace {
+
+ScanOptions read(const std::vector<std::string>& arguments) {
+  std::vector<const char*> argv = {"scan"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  return read_scan_options(static_cast<int>(argv.size()), argv.data());
+}
+
+// What every scan needs, then the arguments of the test.
+std::vector<std::string> with(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {
+      "198.51.100.0/24", "--sni", "facebook.com", "-i", "eth0", "--db", "kz.db"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string error_of(const std::vector<std::string>& arguments) {
+  try {
+    read(arguments);
+  } catch (const OperatorError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(ScanOptions, TheLeastThatAScanNeeds) {
+  const ScanOptions options = read(with({}));
+  const CampaignConfig& config = options.campaign;
+  EXPECT_EQ(config.targets.targets.size(), 256u);
+  EXPECT_EQ(config.names.controls, 3u);
+  EXPECT_EQ(config.names.names.back(), "facebook.com");
+  EXPECT_EQ(config.rate_packets_per_second, 10'000);
+  EXPECT_EQ(config.target_port, 443);
+  EXPECT_EQ(config.port.interface, "eth0");
+  EXPECT_EQ(config.database, "kz.db");
+  EXPECT_NE(config.hello, nullptr);
+  EXPECT_FALSE(config.verdict_rules.empty());
+  EXPECT_FALSE(options.seed_given);
+  EXPECT_EQ(options.command.front(), "steppe");
+}
+
+TEST(ScanOptions, EveryFlagReachesTheEngine) {
+  const ScanOptions options = read(with({"-p",
+                                         "8443",
+                                         "-n",
+                                         "10%",
+                                         "--shards",
+                                         "4",
+                                         "--shard",
+                                         "3",
+                                         "--control-sni",
+                                         "one.example",
+                                         "--control-sni",
+                                         "two.example",
+                                         "-r",
+                                         "2k",
+                                         "-B",
+                                         "10M",
+                                         "--server-rate-limit",
+                                         "0.2",
+                                         "--subnet-rate-limit",
+                                         "10",
+                                         "--as-rate-limit",
+                                         "1k",
+                                         "-P",
+                                         "2",
+                                         "-c",
+                                         "4",
+                                         "--stateful-wait",
+                                         "60",
+                                         "-t",
+                                         "90",
+                                         "--probe-ttl",
+                                         "200",
+                                         "-e",
+                                         "7",
+                                         "-S",
+                                         "192.0.2.9",
+                                         "-s",
+                                         "40000-40999",
+                                         "-G",
+                                         "02:00:00:00:00:01",
+                                         "--gateway-ip",
+                                         "192.0.2.1",
+                                         "--cores",
+                                         "2",
+                                         "--vantage",
+                                         "almaty-1",
+                                         "--notes",
+                                         "a note",
+                                         "-v",
+                                         "5",
+                                         "-q"}));
+  const CampaignConfig& config = options.campaign;
+  EXPECT_EQ(config.target_port, 8443);
+  EXPECT_EQ(config.max_targets, 26u);
+  EXPECT_EQ(config.shards, 4u);
+  EXPECT_EQ(config.shard, 3u);
+  EXPECT_EQ(config.names.names,
+            (std::vector<std::string>{"one.example", "two.example", "facebook.com"}));
+  EXPECT_EQ(config.rate_packets_per_second, 2'000);
+  EXPECT_EQ(config.bandwidth_bits_per_second, 10e6);
+  EXPECT_EQ(config.pairs_per_host_per_second, 0.2);
+  EXPECT_EQ(config.probes_per_subnet_per_second, 10);
+  EXPECT_EQ(config.probes_per_as_per_second, 1'000);
+  EXPECT_EQ(config.probes, 2u);
+  EXPECT_EQ(config.cooldown_s, 4);
+  EXPECT_EQ(config.stateful_wait_s, 60);
+  EXPECT_EQ(config.max_runtime_s, 90);
+  EXPECT_EQ(config.probe_ttl, 200);
+  EXPECT_EQ(config.seed, 7u);
+  EXPECT_EQ(config.port.source_address, 0xC0000209u);
+  EXPECT_EQ(config.port.source_port_first, 40000);
+  EXPECT_EQ(config.port.source_port_count, 1000u);
+  EXPECT_EQ(config.port.gateway_mac->addr_bytes[5], 1);
+  EXPECT_EQ(config.port.gateway_address, 0xC0000201u);
+  EXPECT_EQ(config.port.workers, 2);
+  EXPECT_EQ(config.vantage, "almaty-1");
+  EXPECT_EQ(options.notes, "a note");
+  EXPECT_EQ(options.verbosity, 5);
+  EXPECT_TRUE(options.quiet);
+  EXPECT_TRUE(options.seed_given);
+}
+
+TEST(ScanOptions, ABandwidthAloneLimits) {
+  EXPECT_EQ(read(with({"-B", "10M"})).campaign.rate_packets_per_second, 0);
+}
+
+TEST(ScanOptions, MistakesAreOneLineWithTheWayOut) {
+  EXPECT_EQ(error_of(with({"-r", "0"})), "--rate 0: a scan needs a rate above 0, e.g. -r 10k");
+  EXPECT_EQ(error_of({"198.51.100.0/24", "-i", "eth0", "--db", "kz.db"}),
+            "no names to test: give them with --sni facebook.com or --sni-file names.txt");
+  EXPECT_EQ(error_of(with({"--pci", "0000:81:00.0"})),
+            "--interface, --pci and --vdev exclude each other: give one of them");
+  EXPECT_EQ(error_of(with({"--shard", "1"})),
+            "--shard 1: must be a whole number, from 0 to 0, e.g. --shard 0");
+  EXPECT_EQ(
+      error_of(with({"--max-targets", "110%"})),
+      "--max-targets 110%: a share must be above 0% and at most 100%, e.g. --max-targets 10%");
+  EXPECT_EQ(error_of(with({"--hello", "certificat"})),
+            "--hello certificat: there is no such ClientHello, e.g. --hello certificate");
+  EXPECT_EQ(error_of(with({"-G", "nowhere"})),
+            "--gateway-mac nowhere: must be a MAC address, e.g. --gateway-mac 02:00:00:00:00:01");
+  EXPECT_TRUE(error_of({"--sni", "a.com", "-i", "eth0", "--db", "x"}).starts_with("no targets: "));
+  EXPECT_TRUE(error_of({"--sni", "a.com", "-i", "eth0", "192.0.2.1"}).starts_with("no database: "));
+  EXPECT_TRUE(error_of({"--sni", "a.com", "--db", "x", "192.0.2.1"}).starts_with("no device "));
+  EXPECT_TRUE(error_of(with({"-m", "/nowhere/m.json"})).starts_with("--metadata-file /nowhere"));
+  for (const auto& arguments :
+       {with({"-r", "0"}), with({"--rats"}), with({"--asn", "x"}), with({"--root-cas", "/none"})})
+    EXPECT_EQ(error_of(arguments).find('\n'), std::string::npos);
+}
+
+TEST(ScanOptions, AMistakeLeavesNothingBehind) {
+  const TemporaryDirectory directory;
+  EXPECT_NE(error_of({"198.51.100.0/24", "-i", "eth0", "--db", directory / "kz.db", "-m",
+                      directory / "m.json", "-u", directory / "u.csv", "-l", directory / "log"}),
+            "no error");
+  EXPECT_EQ(directory.list(), std::vector<std::string>{});
+}
+
+TEST(ScanOptions, ADryRunNeedsNeitherDeviceNorDatabase) {
+  EXPECT_TRUE(read({"198.51.100.0/24", "--sni", "a.com", "-d"}).dry_run);
+}
+
+TEST(ScanOptions, SeedsDifferAndFitIntoJson) {
+  const uint64_t one = read(with({})).campaign.seed, two = read(with({})).campaign.seed;
+  EXPECT_NE(one, two);
+  EXPECT_LT(one, 1ull << 53);
+}
+
+// Control names come from the seed: a resumed scan with another seed would have other columns.
+TEST(ScanOptions, AResumedScanHasTheSeedOfItsRound) {
+  const TemporaryDirectory directory;
+  {
+    Store store(directory / "kz.db", Store::Mode::write);
+    RoundRecord round = finished_round();
+    round.ended_ms = 0;
+    round.seed = 4711;
+    StoreBatch batch;
+    batch.put_round(round);
+    batch.put_round_hosts(round.round, round.hosts);
+    store.commit(batch);
+  }
+  const ScanOptions options = read({"198.51.100.0/24", "--sni", "facebook.com", "-i", "eth0",
+                                    "--db", directory / "kz.db", "--resume"});
+  EXPECT_EQ(options.campaign.seed, 4711u);
+  EXPECT_TRUE(options.campaign.resume);
+}
+
+}  // namespace
+}  // namespace steppe

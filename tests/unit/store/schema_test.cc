@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/store/schema.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/store/cbor.h"
+#include "tests/unit/store/support.h"
+
+namespace steppe {
+namespace {
+
+using test::equal;
+using test::message_of;
+using test::Random;
+
+constexpr int rounds = 300;
+
+TEST(Schema, RoundRecordsComeBack) {
+  Random random(1);
+  for (int i = 0; i < rounds; ++i) {
+    const RoundRecord record = random.round();
+    RoundRecord back =
+        schema::decode_round(schema::round_key(record.round), schema::encode(record));
+    EXPECT_TRUE(back.names.empty());
+    EXPECT_TRUE(back.hosts.empty());
+    const std::string names_key = schema::names_key(record.round);
+    const std::string hosts_key = schema::hosts_key(record.round);
+    back.names = schema::decode_names(names_key, schema::encode_names(record.names));
+    back.hosts = schema::decode_hosts(hosts_key, schema::encode_hosts(record.hosts));
+    EXPECT_TRUE(equal(back, record));
+  }
+}
+
+TEST(Schema, HostRecordsComeBack) {
+  Random random(2);
+  for (int i = 0; i < rounds; ++i) {
+    const HostRecord record = random.host();
+    const std::string key = schema::host_key(record.address, record.port);
+    EXPECT_TRUE(equal(schema::decode_host(key, schema::encode(record)), record));
+    EXPECT_TRUE(equal(schema::decode_host_operand(key, schema::encode_operand(record)), record));
+  }
+}
+
+TEST(Schema, PairRecordsComeBack) {
+  Random random(3);
+  for (int i = 0; i < rounds; ++i) {
+    const PairRecord record = random.pair();
+    const std::string key = schema::pair_key(record.key);
+    EXPECT_TRUE(equal(schema::decode_pair(key, schema::encode(record)), record));
+  }
+}
+
+TEST(Schema, PairOperandsComeBack) {
+  Random random(4);
+  const std::string key = schema::pair_key({1, 2, "example.org"});
+  for (int i = 0; i < rounds; ++i) {
+    const TryRecord one = random.try_record();
+    const auto one_back = schema::decode_pair_operand(key, schema::encode_operand(one));
+    EXPECT_TRUE(equal(std::get<TryRecord>(one_back), one));
+    const SettlementRecord settled = random.settlement();
+    const auto settled_back = schema::decode_pair_operand(key, schema::encode_operand(settled));
+    EXPECT_TRUE(equal(std::get<SettlementRecord>(settled_back), settled));
+  }
+}
+
+TEST(Schema, InterceptorRecordsComeBack) {
+  Random random(5);
+  for (int i = 0; i < rounds; ++i) {
+    const InterceptorRecord record = random.interceptor();
+    const std::string key = schema::interceptor_key(record.spki);
+    EXPECT_TRUE(equal(schema::decode_interceptor(key, schema::encode(record)), record));
+  }
+}
+
+TEST(Schema, KeysComeBack) {
+  Random random(6);
+  for (int i = 0; i < rounds; ++i) {
+    const auto a = random.number<uint32_t>(), b = random.number<uint32_t>();
+    const auto port = random.number<uint16_t>();
+    const PairKey pair{a, port, random.text()};
+    EXPECT_EQ(schema::read_pair_key(schema::pair_key(pair)), pair);
+    EXPECT_EQ(schema::read_host_key(schema::host_key(a, port)), std::pair(a, port));
+    EXPECT_EQ(schema::read_numbers_key(schema::page_key(a, b)), std::pair(a, b));
+    EXPECT_EQ(schema::read_numbers_key(schema::discovered_key(a, b)), std::pair(a, b));
+    EXPECT_EQ(schema::read_round_key(schema::round_key(a)), a);
+    const Digest digest = random.digest();
+    EXPECT_EQ(schema::read_digest_key(schema::certificate_key(digest)), digest);
+    EXPECT_EQ(schema::read_digest_key(schema::interceptor_key(digest)), digest);
+  }
+}
+
+TEST(Schema, KeysSortAsWhatTheySay) {
+  Random random(7);
+  for (int i = 0; i < 3000; ++i) {
+    const PairKey a{random.number<uint32_t>(), random.number<uint16_t>(), random.text()};
+    const PairKey b{random.coin() ? a.address : random.number<uint32_t>(),
+                    random.coin() ? a.port : random.number<uint16_t>(), random.text()};
+    EXPECT_EQ(a < b, schema::pair_key(a) < schema::pair_key(b));
+    EXPECT_EQ(a.address < b.address,
+              schema::page_key(9, a.address) < schema::page_key(9, b.address));
+  }
+}
+
+TEST(Schema, KeysInWords) {
+  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "example.org"})),
+            "pair 192.0.2.1:443 example.org");
+  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "a\nb"})),
+            "pair 192.0.2.1:443 a?b");
+  EXPECT_EQ(schema::describe(schema::host_key(0xc0000201, 8443)), "host 192.0.2.1:8443");
+  EXPECT_EQ(schema::describe(schema::page_key(2, 7)), "page 7 of round 2");
+  EXPECT_EQ(schema::describe(schema::round_key(2)), "round 2");
+  EXPECT_EQ(schema::describe(schema::discovered_key(2, 1)), "discovered 0.0.0.1 of round 2");
+  EXPECT_EQ(schema::describe("p\x01"), "key 7001");
+  EXPECT_EQ(schema::describe(""), "key ");
+}
+
+// The values on disk, byte for byte: whoever changes them must change the format version.
+TEST(Schema, BytesOfTheFormat) {
+  const auto bytes_in_hex = [](const std::string& bytes) {
+    return hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  };
+  EXPECT_EQ(schema::version_key(), "mformat version");
+  EXPECT_EQ(bytes_in_hex(schema::encode_version(1)), "00000001");
+  EXPECT_EQ(bytes_in_hex(schema::pair_key({0xc0000201, 443, "a.b"})), "70c000020101bb612e62");
+  EXPECT_EQ(bytes_in_hex(schema::page_key(1, 2)), "670000000100000002");
+  const std::vector<PageChange> changes = {{5, 0x81}, {16383, 0x93}};
+  EXPECT_EQ(bytes_in_hex(schema::encode_operand(16384, changes)), "40000005813fff93");
+  EXPECT_EQ(bytes_in_hex(schema::encode(PairRecord{})),
+            "a5"
+            "62636880"    // ch: []
+            "62637400"    // ct: 0
+            "62743000"    // t0: 0
+            "62743100"    // t1: 0
+            "62747280");  // tr: []
+}
+
+// Every value with a byte gone, changed, or added: a record or an error, never anything else.
+template <typename Decode>
+void break_in_every_way(const std::string& key, const std::string& value, Decode decode) {
+  const auto try_it = [&](const std::string& bytes) {
+    try {
+      decode(key, bytes);
+      return true;
+    } catch (const std::runtime_error& error) {
+      EXPECT_NE(std::string(error.what()).find(schema::describe(key)), std::string::npos)
+          << error.what();
+      return false;
+    }
+  };
+  EXPECT_TRUE(try_it(value));
+  for (size_t length = 0; length < value.size(); ++length)
+    EXPECT_FALSE(try_it(value.substr(0, length))) << length;
+  EXPECT_FALSE(try_it(value + '\0'));
+  for (size_t at = 0; at < value.size(); ++at)
+    for (const int flip : {0x01, 0x20, 0x80, 0xff}) {
+      std::string bytes = value;
+      bytes[at] = static_cast<char>(bytes[at] ^ flip);
+      try_it(bytes);
+    }
+}
+
+TEST(Schema, BrokenValuesAreErrorsThatNameTheKey) {
+  Random random(8);
+  RoundRecord round = random.round();
+  round.counters = {{"sent", 5}};
+  break_in_every_way(schema::round_key(round.round), schema::encode(round), schema::decode_round);
+  break_in_every_way(schema::names_key(1), schema::encode_names({"a.example", "b.example"}),
+                     schema::decode_names);
+  const HostRecord host = random.host();
+  break_in_every_way(schema::host_key(host.address, host.port), schema::encode(host),
+                     schema::decode_host);
+  break_in_every_way(schema::host_key(host.address, host.port), schema::encode_operand(host),
+                     schema::decode_host_operand);
+  PairRecord pair = random.pair();
+  pair.key.server_name = "example.org";
+  pair.tries = {random.try_record()};
+  pair.tries[0].evidence = random.evidence();
+  pair.settlement = random.settlement();
+  break_in_every_way(schema::pair_key(pair.key), schema::encode(pair), schema::decode_pair);
+  break_in_every_way(schema::pair_key(pair.key), schema::encode_operand(pair.tries[0]),
+                     schema::decode_pair_operand);
+  const InterceptorRecord interceptor = random.interceptor();
+  break_in_every_way(schema::interceptor_key(interceptor.spki), schema::encode(interceptor),
+                     schema::decode_interceptor);
+  break_in_every_way(schema::version_key(), schema::encode_version(1), schema::decode_version);
+  break_in_every_way(schema::discovered_key(1, 2), "\x01", schema::decode_discovered);
+  EXPECT_THROW(schema::decode_discovered(schema::discovered_key(1, 2), "\x0b"), std::runtime_error);
+  EXPECT_THROW(schema::decode_hosts(schema::hosts_key(1), "12345"), std::runtime_error);
+}
+
+TEST(Schema, SaysWhichFieldIsWrong) {
+  const std::string key = schema::host_key(0xc0000201, 443);
+  const auto error_of = [&](schema::Json map) {
+    return message_of<std::runtime_error>([&] { schema::decode_host(key, schema::to_bytes(map)); });
+  };
+  const schema::Json good = schema::from_bytes(key, schema::encode(HostRecord{}));
+  EXPECT_EQ(error_of(good), "");
+  schema::Json map = good;
+  map.erase("tv");
+  EXPECT_EQ(error_of(map), "broken record: host 192.0.2.1:443: field \"tv\" is missing");
+  map["tv"] = 65536;
+  EXPECT_EQ(error_of(map),
+            "broken record: host 192.0.2.1:443: field \"tv\" is no number, or out of range");
+  map["tv"] = -1;
+  EXPECT_NE(error_of(map), "");
+  map = good;
+  map["st"] = host_status_count;
+  EXPECT_EQ(error_of(map),
+            "broken record: host 192.0.2.1:443: field \"st\" is a value that this "
+            "version does not know");
+  map = good;
+  map["new"] = 1;
+  EXPECT_EQ(error_of(map),
+            "broken record: host 192.0.2.1:443: it has fields that this version does not know");
+}
+
+// A reader that calls itself for each level would need more stack than there is.
+TEST(Schema, DepthOfBrokenBytesIsBounded) {
+  const std::string key = schema::pair_key({1, 443, "example.org"});
+  const std::string deep(4 << 20, '\x81');
+  EXPECT_THROW(schema::decode_pair(key, deep), std::runtime_error);
+  std::string maps;
+  for (int i = 0; i < 1 << 20; ++i)
+    maps +=
+        "\xa1\x61"
+        "a";
+  EXPECT_THROW(schema::decode_pair(key, maps), std::runtime_error);
+  // Lengths that promise more than there is.
+  EXPECT_THROW(schema::decode_pair(key, "\xbb\xff\xff\xff\xff\xff\xff\xff\xff"),
+               std::runtime_error);
+  EXPECT_THROW(schema::decode_pair(key, "\x5b\x7f\xff\xff\xff\xff\xff\xff\xff"),
+               std::runtime_error);
+}
+
+TEST(Schema, RandomBytesNeverCrash) {
+  Random random(9);
+  const std::string key = schema::pair_key({1, 443, "example.org"});
+  for (int i = 0; i < 20000; ++i) {
+    const std::string bytes = random.text();
+    EXPECT_THROW(schema::decode_pair(key, bytes), std::runtime_error);
+    EXPECT_THROW(schema::decode_pair_operand(key, bytes), std::runtime_error);
+    std::string page(16, '\0');
+    schema::apply_page_operand(bytes, page);
+    schema::describe(bytes);
+  }
+}
+
+TEST(Schema, PageOperands) {
+  const std::vector<PageChange> changes = {{0, 0x81}, {2, 0x93}};
+  std::string page(3, '\0');
+  EXPECT_TRUE(schema::apply_page_operand(schema::encode_operand(3, changes), page));
+  EXPECT_EQ(page, std::string("\x81\0\x93", 3));
+  EXPECT_FALSE(schema::apply_page_operand(schema::encode_operand(4, changes), page));
+  const std::vector<PageChange> behind = {{3, 0x81}};
+  EXPECT_FALSE(schema::apply_page_operand(schema::encode_operand(3, behind), page));
+  EXPECT_FALSE(schema::apply_page_operand("", page));
+  EXPECT_FALSE(schema::apply_page_operand(std::string("\0\x03\0", 3), page));
+  EXPECT_EQ(schema::page_operand_size(std::string("\x40\x00", 2)), 16384u);
+  EXPECT_FALSE(schema::page_operand_size(std::string("\x40\x01", 2)));
+  EXPECT_FALSE(schema::page_operand_size(std::string("\0\0", 2)));
+}
+
+}  // namespace
+}  // namespace steppe

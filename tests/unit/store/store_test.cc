@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/store/store.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+
+#include "engine/store/merge.h"
+#include "engine/store/schema.h"
+#include "tests/unit/store/support.h"
+
+namespace steppe::test {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  void open() { store_ = std::make_unique<Store>(directory_.database(), Store::Mode::write); }
+  void commit() { store_->commit(batch_); }
+  // Something that Store would never write.
+  void put_raw(const std::string& key, const std::string& value) {
+    store_.reset();
+    rocksdb::Options options;
+    options.merge_operator = make_merge_operator();
+    rocksdb::DB* raw = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, directory_.database(), &raw).ok());
+    const std::unique_ptr<rocksdb::DB> database(raw);
+    ASSERT_TRUE(database->Put({}, key, value).ok());
+    ASSERT_TRUE(database->Flush({}).ok());
+    ASSERT_TRUE(database->CompactRange({}, nullptr, nullptr).ok());
+  }
+  void SetUp() override { open(); }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<Store> store_;
+  StoreBatch batch_;
+};
+
+TEST_F(StoreTest, EverythingComesBack) {
+  Random random(21);
+  std::map<uint32_t, RoundRecord> rounds;
+  std::map<std::pair<uint32_t, uint16_t>, HostRecord> hosts;
+  std::map<Digest, InterceptorRecord> interceptors;
+  std::map<Digest, std::string> certificates;
+  for (int i = 0; i < 60; ++i) {
+    const RoundRecord round = random.round();
+    rounds[round.round] = round;
+    batch_.put_round(round);
+    batch_.put_round_hosts(round.round, round.hosts);
+    HostRecord host = random.host();
+    if (!hosts.contains({host.address, host.port})) {
+      hosts[{host.address, host.port}] = host;
+      batch_.put_host(host);
+    }
+    const InterceptorRecord interceptor = random.interceptor();
+    interceptors[interceptor.spki] = interceptor;
+    batch_.put_interceptor(interceptor);
+    const Digest digest = random.digest();
+    const std::string der = random.text();
+    certificates[digest] = der;
+    batch_.put_certificate(digest, {reinterpret_cast<const uint8_t*>(der.data()), der.size()});
+    if (random.coin()) commit();
+  }
+  commit();
+  store_.reset();
+
+  for (const auto mode : {Store::Mode::read, Store::Mode::write}) {
+    const Store store(directory_.database(), mode);
+    const std::vector<RoundRecord> rounds_back = store.rounds();
+    ASSERT_EQ(rounds_back.size(), rounds.size());
+    size_t at = 0;
+    for (const auto& [number, round] : rounds) EXPECT_TRUE(equal(rounds_back[at++], round));
+    EXPECT_TRUE(equal(store.latest_round().value(), rounds.rbegin()->second));
+
+    auto host = hosts.begin();
+    store.for_each_host([&](const HostRecord& record) {
+      EXPECT_TRUE(equal(record, host->second));
+      EXPECT_TRUE(equal(store.host(record.address, record.port).value(), record));
+      return ++host != hosts.end();
+    });
+    EXPECT_EQ(host, hosts.end());
+    auto interceptor = interceptors.begin();
+    store.for_each_interceptor([&](const InterceptorRecord& record) {
+      EXPECT_TRUE(equal(record, interceptor->second));
+      return ++interceptor != interceptors.end();
+    });
+    EXPECT_EQ(interceptor, interceptors.end());
+    auto certificate = certificates.begin();
+    store.for_each_certificate([&](const Digest& digest, std::span<const uint8_t> der) {
+      EXPECT_EQ(digest, certificate->first);
+      EXPECT_EQ(std::string(der.begin(), der.end()), certificate->second);
+      const auto one = store.certificate(digest).value();
+      EXPECT_EQ(std::string(one.begin(), one.end()), certificate->second);
+      return ++certificate != certificates.end();
+    });
+    EXPECT_EQ(certificate, certificates.end());
+    EXPECT_FALSE(store.certificate(digest(77)));
+  }
+}
+
+TEST_F(StoreTest, CallbacksStop) {
+  for (uint32_t address = 1; address <= 3; ++address) {
+    HostRecord host;
+    host.address = address;
+    batch_.put_host(host);
+    batch_.add_try({address, 443, "example.org"}, make_try(1, 1, Verdict::reset));
+    batch_.put_certificate(digest(static_cast<uint8_t>(address)), {});
+    InterceptorRecord interceptor;
+    interceptor.spki = digest(static_cast<uint8_t>(address));
+    batch_.put_interceptor(interceptor);
+  }
+  commit();
+  int calls = 0;
+  const auto second = [&](auto&&...) { return ++calls % 2 != 0; };
+  store_->for_each_host(second);
+  EXPECT_EQ(calls, 2);
+  store_->for_each_record(second);
+  EXPECT_EQ(calls, 4);
+  store_->for_each_certificate(second);
+  EXPECT_EQ(calls, 6);
+  store_->for_each_interceptor(second);
+  EXPECT_EQ(calls, 8);
+  store_->for_each_pair(second);
+  EXPECT_EQ(calls, 10);
+}
+
+TEST_F(StoreTest, RecordsComeInTheOrderOfTheirKeys) {
+  const std::vector<PairKey> keys = {
+      {1, 443, ""},    {1, 443, "a"}, {1, 443, "a.b"},        {1, 443, "\x80"},      {1, 8443, "a"},
+      {255, 443, "a"}, {256, 1, "a"}, {0x7fffffff, 443, "z"}, {0x80000000, 443, "a"}};
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key)
+    batch_.add_try(*key, make_try(1, 1, Verdict::reset));
+  commit();
+  std::vector<PairKey> seen;
+  store_->for_each_record([&](const PairRecord& record) {
+    seen.push_back(record.key);
+    return true;
+  });
+  EXPECT_EQ(seen, keys);
+}
+
+TEST_F(StoreTest, ACallSeesTheStoreAsItBegan) {
+  for (uint32_t address = 1; address <= 50; ++address)
+    batch_.add_try({address, 443, "example.org"}, make_try(1, 1, Verdict::reset));
+  commit();
+  uint32_t seen = 0;
+  store_->for_each_record([&](const PairRecord& record) {
+    EXPECT_EQ(record.count, 1u);
+    batch_.add_try({++seen + 50, 443, "example.org"}, make_try(1, 2, Verdict::reset));
+    batch_.add_try({51 - seen, 443, "example.org"}, make_try(1, 2, Verdict::reset));
+    commit();
+    return true;
+  });
+  EXPECT_EQ(seen, 50u);
+}
+
+TEST_F(StoreTest, DiscoveryIsKeptUntilItIsDeleted) {
+  batch_.put_discovered(1, 9, HostStatus::trusted);
+  batch_.put_discovered(1, 0xffffffff, HostStatus::timeout);
+  batch_.put_discovered(1, 0, HostStatus::reset);
+  batch_.put_discovered(2, 5, HostStatus::closed);
+  commit();
+  using Answers = std::vector<std::pair<uint32_t, HostStatus>>;
+  EXPECT_EQ(store_->discovered(1), (Answers{{0, HostStatus::reset},
+                                            {9, HostStatus::trusted},
+                                            {0xffffffff, HostStatus::timeout}}));
+  batch_.delete_discovered(1);
+  commit();
+  EXPECT_EQ(store_->discovered(1), Answers{});
+  EXPECT_EQ(store_->discovered(2), (Answers{{5, HostStatus::closed}}));
+  batch_.put_discovered(1, 9, HostStatus::reset);
+  commit();
+  EXPECT_EQ(store_->discovered(1), (Answers{{9, HostStatus::reset}}));
+}
+
+TEST_F(StoreTest, ARoundIsWrittenAgainWithoutItsNames) {
+  RoundRecord round;
+  round.round = 1;
+  for (int i = 0; i < 5000; ++i) round.names.push_back("name" + std::to_string(i) + ".example");
+  const std::vector<uint32_t> hosts = {5, 3};
+  batch_.put_round(round);
+  batch_.put_round_hosts(1, hosts);
+  commit();
+  round.position = 17;
+  batch_.put_round(round);
+  commit();
+  round.hosts = hosts;
+  EXPECT_TRUE(equal(store_->latest_round().value(), round));
+  // Other names are news, also after the store was opened again.
+  store_.reset();
+  open();
+  round.names.pop_back();
+  batch_.put_round(round);
+  commit();
+  round.names.pop_back();
+  batch_.put_round(round);
+  commit();
+  EXPECT_TRUE(equal(store_->latest_round().value(), round));
+}
+
+TEST_F(StoreTest, PagesOfARoundAreItsOwn) {
+  PairMatrix one(1, 10), two(1, 10);
+  one.set(0, 0, {Verdict::same, Interference::no, true});
+  two.set(0, 9, {Verdict::reset, Interference::inconclusive, false});
+  batch_.put_changes(1, one);
+  batch_.put_changes(2, two);
+  commit();
+  PairMatrix back(1, 10);
+  store_->load_matrix(2, back);
+  EXPECT_EQ(back.page(0), two.page(0));
+  PairMatrix wrong(1, 11);
+  EXPECT_EQ(
+      message_of<std::runtime_error>([&] { store_->load_matrix(1, wrong); }),
+      "broken record: page 0 of round 1: it does not fit the round's hosts and names, or holds "
+      "a byte that is no state");
+}
+
+// What is broken is named; what is not broken stays readable and writable.
+TEST_F(StoreTest, BrokenValuesAreNamed) {
+  const PairKey good{1, 443, "good.example"}, bad{0xc0000201, 443, "bad.example"};
+  batch_.add_try(good, make_try(1, 1, Verdict::reset));
+  RoundRecord round;
+  round.round = 1;
+  round.names = {"bad.example", "good.example"};
+  batch_.put_round(round);
+  const std::vector<uint32_t> hosts = {1, 0xc0000201};
+  batch_.put_round_hosts(1, hosts);
+  commit();
+  put_raw(schema::pair_key(bad), "broken");
+  put_raw(schema::host_key(0xc0000201, 443), "\xa1\x61");
+  put_raw(schema::page_key(1, 0), "short");
+  put_raw(schema::discovered_key(1, 7), "\x7f");
+  put_raw(schema::interceptor_key(digest(7)), "");
+  open();
+  const auto error = [&](auto action) { return message_of<std::runtime_error>(action); };
+  const auto all = [](auto&&...) { return true; };
+  EXPECT_EQ(error([&] { store_->pair(bad); }),
+            "broken record: pair 192.0.2.1:443 bad.example: its value is not CBOR of this format");
+  EXPECT_NE(error([&] { store_->for_each_record(all); }).find("192.0.2.1:443"), std::string::npos);
+  EXPECT_NE(error([&] { store_->for_each_pair(all); }).find("page 0 of round 1"),
+            std::string::npos);
+  EXPECT_NE(error([&] { store_->host(0xc0000201, 443); }).find("host 192.0.2.1:443"),
+            std::string::npos);
+  EXPECT_NE(error([&] { store_->for_each_host(all); }).find("host 192.0.2.1:443"),
+            std::string::npos);
+  EXPECT_NE(error([&] { store_->discovered(1); }).find("discovered 0.0.0.7"), std::string::npos);
+  EXPECT_NE(error([&] { store_->for_each_interceptor(all); }).find("interceptor 0707"),
+            std::string::npos);
+  EXPECT_EQ(store_->pair(good).value().count, 1u);
+
+  // A try for the broken pair goes to the wreck, one for the other pair to its record.
+  batch_.add_try(bad, make_try(1, 2, Verdict::reset));
+  batch_.add_try(good, make_try(1, 2, Verdict::reset));
+  commit();
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_EQ(error([&] { store_->pair(bad); }),
+              "broken record: pair 192.0.2.1:443 bad.example: a write did not fit what was there; "
+              "both are kept aside");
+    EXPECT_EQ(store_->pair(good).value().count, 2u);
+    store_.reset();
+    open();
+  }
+}
+
+TEST_F(StoreTest, BrokenRoundsAreNamed) {
+  put_raw(schema::round_key(4), "x");
+  open();
+  EXPECT_EQ(message_of<std::runtime_error>([&] { store_->rounds(); }),
+            "broken record: round 4: its value is not CBOR of this format");
+  EXPECT_NE(message_of<std::runtime_error>([&] { store_->latest_round(); }), "");
+  put_raw(schema::round_key(4), schema::encode(RoundRecord{}));
+  put_raw(schema::names_key(4), "\x01");
+  open();
+  EXPECT_EQ(message_of<std::runtime_error>([&] { store_->rounds(); }),
+            "broken record: names of round 4: field \"names\" is no list");
+  put_raw(schema::names_key(4), schema::encode_names({}));
+  put_raw(schema::hosts_key(4), "123");
+  open();
+  EXPECT_EQ(message_of<std::runtime_error>([&] { store_->rounds(); }),
+            "broken record: hosts of round 4: its length is no multiple of 4");
+}
+
+}  // namespace
+}  // namespace steppe::test

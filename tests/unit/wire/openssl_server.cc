@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/wire/openssl_server.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include <stdexcept>
+
+namespace steppe::testing {
+namespace {
+
+// OpenSSL's complaint about the call that gave `good`, if it was none.
+template <typename T>
+T check(T good) {
+  if (good) return good;
+  char text[256] = "OpenSSL failed";
+  ERR_error_string_n(ERR_get_error(), text, sizeof text);
+  throw std::runtime_error(text);
+}
+
+Identity self_signed(Key key) {
+  Certificate certificate(check(X509_new()));
+  X509* const x509 = certificate.get();
+  check(X509_set_version(x509, X509_VERSION_3));
+  check(ASN1_INTEGER_set(X509_get_serialNumber(x509), 4711));
+  check(X509_gmtime_adj(X509_getm_notBefore(x509), -3600));
+  check(X509_gmtime_adj(X509_getm_notAfter(x509), 86400));
+  X509_NAME* const name = X509_get_subject_name(x509);
+  const auto common_name = reinterpret_cast<const unsigned char*>("host.example");
+  check(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common_name, -1, -1, 0));
+  check(X509_set_issuer_name(x509, name));
+  check(X509_set_pubkey(x509, key.get()));
+  check(X509_sign(x509, key.get(), EVP_sha256()));
+  unsigned char* der = nullptr;
+  const int length = i2d_X509(x509, &der);
+  check(length > 0);
+  Bytes bytes(der, der + length);
+  OPENSSL_free(der);
+  return {std::move(key), std::move(certificate), std::move(bytes)};
+}
+
+}  // namespace
+
+Identity rsa_identity() {
+  return self_signed(Key(check(EVP_RSA_gen(2048))));
+}
+Identity ecdsa_identity(const char* curve) {
+  return self_signed(Key(check(EVP_EC_gen(curve))));
+}
+
+OpensslServer::OpensslServer(const Identity& identity)
+    : context_(check(SSL_CTX_new(TLS_server_method()))) {
+  // Old versions and suites are the point of some tests.
+  SSL_CTX_set_security_level(context(), 0);
+  check(SSL_CTX_set_min_proto_version(context(), SSL3_VERSION));
+  check(SSL_CTX_set_cipher_list(context(), "ALL"));
+  check(SSL_CTX_set_dh_auto(context(), 1));
+  check(SSL_CTX_use_certificate(context(), identity.certificate.get()));
+  check(SSL_CTX_use_PrivateKey(context(), identity.key.get()));
+  SSL_CTX_set_client_hello_cb(
+      context(),
+      [](SSL* ssl, int*, void* self) {
+        int* types = nullptr;
+        size_t count = 0;
+        if (SSL_client_hello_get1_extensions_present(ssl, &types, &count) == 1) {
+          static_cast<OpensslServer*>(self)->extensions_.assign(types, types + count);
+          OPENSSL_free(types);
+        }
+        return SSL_CLIENT_HELLO_SUCCESS;
+      },
+      this);
+}
+
+void OpensslServer::show_also(const Identity& issuer) {
+  check(SSL_CTX_add1_chain_cert(context(), issuer.certificate.get()));
+}
+
+Bytes OpensslServer::answer(std::span<const uint8_t> hello) {
+  std::unique_ptr<SSL, Free<SSL_free>> ssl(check(SSL_new(context())));
+  BIO* const in = check(BIO_new(BIO_s_mem()));
+  BIO* const out = check(BIO_new(BIO_s_mem()));
+  SSL_set_bio(ssl.get(), in, out);
+  check(BIO_write(in, hello.data(), static_cast<int>(hello.size())) > 0);
+  extensions_.clear();
+  SSL_accept(ssl.get());  // never completes: the client says no more
+  ERR_clear_error();
+
+  const char* const name = SSL_get_servername(ssl.get(), TLSEXT_NAMETYPE_host_name);
+  server_name_ = name == nullptr ? "" : name;
+  const SSL_CIPHER* const cipher = SSL_get_pending_cipher(ssl.get());
+  cipher_suite_ = cipher == nullptr ? 0 : SSL_CIPHER_get_protocol_id(cipher);
+  char* bytes = nullptr;
+  const long length = BIO_get_mem_data(out, &bytes);
+  return Bytes(bytes, bytes + length);
+}
+
+}  // namespace steppe::testing

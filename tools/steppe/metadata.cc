@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/steppe/metadata.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include "engine/plan/prefix_set.h"
+#include "modules/outputs/shapes.h"
+
+namespace steppe {
+
+namespace {
+
+Row text_or_null(const std::string& text) {
+  return text.empty() ? Row(nullptr) : Row(text);
+}
+
+Row time_or_null(int64_t unix_ms) {
+  return unix_ms == 0 ? Row(nullptr) : Row(format_time(unix_ms));
+}
+
+std::string local_host_name() {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+Row gateway_mac(const PortConfig& port) {
+  if (!port.gateway_mac) return nullptr;
+  return fmt::format("{:02x}", fmt::join(port.gateway_mac->addr_bytes, ":"));
+}
+
+// The flags, as they took effect.
+void add_request(Row& json, const ScanOptions& options) {
+  const CampaignConfig& config = options.campaign;
+  const PortConfig& port = config.port;
+  json["local_hostname"] = local_host_name();
+  json["version"] = STEPPE_VERSION;
+  json["target_port"] = config.target_port;
+  json["source_port_first"] = port.source_port_first;
+  json["source_port_last"] = port.source_port_first + port.source_port_count - 1;
+  json["max_targets"] = config.max_targets;
+  json["max_runtime"] = config.max_runtime_s;
+  json["iface"] = text_or_null(port.interface);
+  json["pci"] = text_or_null(port.pci);
+  json["vdev"] = text_or_null(port.vdev);
+  json["rate"] = config.rate_packets_per_second;
+  json["bandwidth"] = config.bandwidth_bits_per_second;
+  json["server_rate_limit"] = config.pairs_per_host_per_second;
+  json["subnet_rate_limit"] = config.probes_per_subnet_per_second;
+  json["as_rate_limit"] = config.probes_per_as_per_second;
+  json["probes"] = config.probes;
+  json["cooldown_secs"] = config.cooldown_s;
+  json["stateful_wait_secs"] = config.stateful_wait_s;
+  json["probe_ttl"] = config.probe_ttl;
+  json["senders"] = port.workers;
+  json["seed"] = config.seed;
+  json["seed_provided"] = options.seed_given;
+  json["shard_num"] = config.shard;
+  json["total_shards"] = config.shards;
+  json["gateway_mac"] = gateway_mac(port);
+  json["gateway_ip"] =
+      port.gateway_address ? Row(format_address(*port.gateway_address)) : Row(nullptr);
+  json["source_ips"] = Row::array();
+  if (port.source_address) json["source_ips"].push_back(format_address(*port.source_address));
+  json["cli_cidr_destinations"] = options.targets;
+  json["countries"] = options.countries;
+  json["asns"] = options.as_numbers;
+  json["blocklist_filenames"] = options.blocklist_files;
+  json["allowlist_filenames"] = options.allowlist_files;
+  json["list_of_ips_filename"] = text_or_null(options.list_of_ips_file);
+  json["root_cas"] = text_or_null(config.root_cas);
+  json["log_file"] = text_or_null(options.log_file);
+  json["log_level"] = options.verbosity;
+  json["quiet"] = options.quiet;
+  json["resume"] = config.resume;
+  json["database"] = config.database;
+  json["notes"] = text_or_null(options.notes);
+}
+
+}  // namespace
+
+Row metadata_of(const ScanOptions& options, const CampaignSummary& summary) {
+  const CampaignStatus& status = summary.status;
+  Row json = Row::object();
+  add_request(json, options);
+
+  // Frames that were not ours, or not in order, are an outcome each; `packets` has them all.
+  json["blocklist_total_allowed"] = summary.targets_total;
+  json["blocklist_total_not_allowed"] = summary.blocked_total;
+  json["packets_sent"] = status.sent;
+  json["total_sent"] = status.probes_sent;
+  json["packets_received"] = status.received;
+  json["packets_dropped"] = status.dropped;
+  json["packets"] = summary.packets;
+  json["port"] = text_or_null(summary.port_description);
+  json["hosts"] = status.hosts;
+  json["hosts_trusted"] = status.trusted;
+  json["pairs"] = status.pairs;
+  json["pairs_settled"] = status.settled;
+  json["pairs_injected"] = status.injected;
+  Row verdicts = Row::object();
+  for (size_t i = 0; i < summary.verdicts.size(); i++)
+    verdicts[std::string(to_string(static_cast<Verdict>(i)))] = summary.verdicts[i];
+  json["verdicts"] = std::move(verdicts);
+  json["elapsed_secs"] = status.elapsed_s;
+  json["send_start_time"] = time_or_null(summary.round.started_ms);
+  json["recv_end_time"] = time_or_null(
+      summary.round.ended_ms != 0 ? summary.round.ended_ms : summary.round.last_checkpoint_ms);
+  json["finished"] = summary.finished;
+  json["runtime_over"] = summary.runtime_over;
+  json["round"] = round_to_json(summary.round);
+  return json;
+}
+
+}  // namespace steppe
