@@ -5,56 +5,51 @@
 //
 // What a try is worth:
 //
-//   clean        `same` or `genuine`. The name came through, whatever the controls did.
-//   odd leaf     `injected` or `untrusted`. An `untrusted` leaf under an issuer key that is known
-//   to
-//                forge is `injected`.
-//   failure      `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
-//   mute         `unreachable`, a `timeout` of the SYN, `none`. The name never left us, so these
-//                say nothing about it: not for, not against.
+//   clean      `same` or `genuine`. The name came through, whatever the controls did.
+//   odd leaf   `injected` or `untrusted`. An `untrusted` leaf under an issuer key that is known
+//              to forge is `injected`.
+//   failure    `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
+//   mute       `unreachable`, a `timeout` of the SYN, `none`. The name never left us, so these
+//              say nothing about it: not for, not against.
 //
-// An odd leaf or a failure is *bracketed* when controls worked before and after it, or when the one
-// after failed for a while and then worked again (residual blocking, `stateful`). It *counts* when
-// it is bracketed, or when it is the first try: that one is the sweep's, whose controls are further
-// away, so it adds to an agreement but never makes one between good controls.
+// An odd leaf or a failure is *bracketed* when controls worked before and after it, or when the
+// one after failed for a while and then worked again (residual blocking, `stateful`). It *counts*
+// when it is bracketed, or when it is the first try: that one is the sweep's, whose controls are
+// further away, so it adds to an agreement but never makes one. Of three tries that count, two at
+// least are bracketed, of two one, and of one perhaps none.
 //
 // Tries fall into groups that say the same (agree(), below). Then, in this order:
 //
-//   1. Three `injected` tries of a group count, two of them bracketed: yes, at once. Clean tries
-//      beside them do not help: interceptors miss connections (METHOD 1).
+//   1. Three `injected` tries of a group count: yes, at once. Clean tries beside them do not
+//      help: interceptors miss connections (METHOD 1).
 //   2. Three `untrusted` tries agree, and none is `injected`: inconclusive, at once. More tries
 //      would bring more of the same; only the interceptors of other hosts can say more.
-//   3. A try was clean, there is no odd leaf, and no two failures agree: no, at once. A failure
-//      that does not repeat is loss. Two that agree are not so easily loss, and are asked on.
-//   4. Three failures of a group count, two of them bracketed, and nothing bracketed says
-//   otherwise,
-//      and none was clean: yes, at once.
+//   3. A try was clean, there is no odd leaf, and no two failures that count agree: no, at once.
+//      A failure that does not repeat is loss. Two that agree are not so easily loss, and are
+//      asked on.
+//   4. Three failures of a group count, nothing bracketed says otherwise, and no try was clean:
+//      yes, at once.
 //   5. Fewer than limits::tries tries, and more can be made: ask again.
 //
 // At the end of the tries:
 //
-//   6. Two `injected` tries of a group count, one of them bracketed: yes. A leaf with the host's
-//   own
-//      name, signed twice by one untrusted key, between good controls, is no accident, even if
-//      the other tries were clean.
-//   7. Three `injected` tries count, two of them bracketed, under whatever keys: yes. Boxes exist
-//   that
-//      sign each leaf with its own key, and a country may have many boxes.
-//   8. Any other `injected` try: the verdict is `injected`, inconclusive - unless failures settle
-//   it
-//      by rule 9, which then is the larger part of what happened.
-//   9. No clean try, three failures of a group count and are more than half of all, two of them
-//      bracketed, and what is bracketed and says otherwise are timeouts: yes. Lost packets make
-//      timeouts out of anything, so timeouts do not contradict a reset; a reset contradicts
-//      timeouts.
-//  10. Clean tries, and beside them two `untrusted` ones that agree, or failures that agree, two at
-//      least and more than the clean ones: that verdict, inconclusive.
+//   6. Two `injected` tries of a group count: yes. A leaf with the host's own name, signed twice
+//      by one untrusted key, between good controls, is no accident, even if the other tries were
+//      clean.
+//   7. Three `injected` tries count, under whatever keys: yes. Boxes exist that sign each leaf
+//      with a key of its own, and a country may have many boxes.
+//   8. No clean try, three failures of a group count, and what is bracketed and says otherwise
+//      are timeouts: yes. Lost packets make timeouts out of anything, so timeouts do not
+//      contradict a reset; but a reset contradicts timeouts.
+//   9. Any `injected` try: that, inconclusive.
+//  10. Clean tries, and beside them two `untrusted` ones that agree, or failures that count and
+//      agree, two at least and more than the clean ones: that, inconclusive.
 //  11. Clean tries otherwise: no (METHOD 3.3).
 //  12. Whatever is left: the most frequent verdict, of equals the latest; inconclusive.
 //
-// Rules 1, 6 and 7 need forging relations or a known key, which modules/verdicts/ judges; a leaf
-// that is merely not trusted never comes to "yes" here. Every rule counts and none looks at the
-// order, but for the first try and the ties of rule 12.
+// Rules 1, 6 and 7 need forging relations or a known key, which modules/verdicts/ and
+// interceptors.h judge; a leaf that is merely not trusted never comes to "yes" here. The rules
+// count and do not look at the order, but for the first try and the ties of rule 12.
 #include "engine/judge/settle.h"
 
 #include <algorithm>
@@ -106,7 +101,7 @@ struct Group {
 // The tries as the rules see them.
 struct Tally {
   std::vector<Group> groups;
-  uint8_t members[5] = {}, counted[5] = {}, bracketed[5] = {};  // by kind
+  uint8_t members[5] = {}, counted[5] = {};  // by kind
 
   explicit Tally(std::span<const Try> tries) {
     for (size_t i = 0; i < tries.size(); ++i) add(tries[i], i);
@@ -123,13 +118,12 @@ struct Tally {
     const auto index = static_cast<size_t>(kind);
     ++group->members, ++members[index];
     group->counted += counts, counted[index] += counts;
-    group->bracketed += between_controls, bracketed[index] += between_controls;
+    group->bracketed += between_controls;
     group->latest = position;
   }
 
   uint8_t members_of(Kind kind) const { return members[static_cast<size_t>(kind)]; }
   uint8_t counted_of(Kind kind) const { return counted[static_cast<size_t>(kind)]; }
-  uint8_t bracketed_of(Kind kind) const { return bracketed[static_cast<size_t>(kind)]; }
 
   // The group of this kind with the most tries that count, then the most bracketed ones; nullptr if
   // there is none.
@@ -224,7 +218,7 @@ Settlement settle(std::span<const Try> tries, bool final,
       untrusted_agreeing = std::max(untrusted_agreeing, group.members);
 
   // 1
-  if (forged != nullptr && forged->counted >= enough && forged->bracketed >= 2)
+  if (forged != nullptr && forged->counted >= enough)
     return say(Verdict::injected, forged->members, Interference::yes);
   // 2
   if (injected == 0 && untrusted_agreeing >= enough)
@@ -233,8 +227,7 @@ Settlement settle(std::span<const Try> tries, bool final,
   const bool failures_agree = failed != nullptr && failed->counted >= 2;
   if (clean > 0 && injected + untrusted == 0 && !failures_agree) return say_clean();
   // 4
-  const bool failures_are_many =
-      clean == 0 && failed != nullptr && failed->counted >= enough && failed->bracketed >= 2;
+  const bool failures_are_many = clean == 0 && failed != nullptr && failed->counted >= enough;
   if (failures_are_many && !tally.is_contradicted(*failed, true))
     return say(failed->example->verdict, failed->members, Interference::yes);
   // 5
@@ -245,16 +238,15 @@ Settlement settle(std::span<const Try> tries, bool final,
   }
 
   // 6
-  if (forged != nullptr && forged->counted >= 2 && forged->bracketed >= 1)
+  if (forged != nullptr && forged->counted >= 2)
     return say(Verdict::injected, forged->members, Interference::yes);
   // 7
-  if (tally.counted_of(Kind::injected) >= enough && tally.bracketed_of(Kind::injected) >= 2)
+  if (tally.counted_of(Kind::injected) >= enough)
     return say(Verdict::injected, injected, Interference::yes);
-  // 9
-  if (failures_are_many && 2 * failed->counted > answer.attempts &&
-      !tally.is_contradicted(*failed, false))
-    return say(failed->example->verdict, failed->members, Interference::yes);
   // 8
+  if (failures_are_many && !tally.is_contradicted(*failed, false))
+    return say(failed->example->verdict, failed->members, Interference::yes);
+  // 9
   if (forged != nullptr) return say(Verdict::injected, forged->members, Interference::inconclusive);
   // 10
   if (clean > 0 && untrusted_agreeing >= 2)

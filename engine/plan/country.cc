@@ -144,21 +144,17 @@ PrefixSet Country::networks_of_country(std::string_view code) const {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   PrefixSet networks;
-  // The database is asked only for what looks like a code: it has others of its own (A1, proxies).
-  const bool well_formed =
-      upper.size() == 2 && upper.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == upper.npos;
-  if (well_formed) {
-    const auto country = made<LocCountry>([&](auto** found) {
-      return loc_database_get_country(state_->database.get(), found, upper.c_str());
-    });
-    if (country) {
-      const auto list = made<CountryList>(
-          [&](auto** made) { return loc_country_list_new(state_->context.get(), made); });
-      check(list && loc_country_list_append(list.get(), country.get()) == 0);
-      const Enumerator enumerator = state_->enumerator();
-      check(loc_database_enumerator_set_countries(enumerator.get(), list.get()) == 0);
-      networks = enumerate(enumerator.get());
-    }
+  // Texts that are no code at all are refused here as well.
+  const auto country = made<LocCountry>([&](auto** found) {
+    return loc_database_get_country(state_->database.get(), found, upper.c_str());
+  });
+  if (country) {
+    const auto list = made<CountryList>(
+        [&](auto** made) { return loc_country_list_new(state_->context.get(), made); });
+    check(list && loc_country_list_append(list.get(), country.get()) == 0);
+    const Enumerator enumerator = state_->enumerator();
+    check(loc_database_enumerator_set_countries(enumerator.get(), list.get()) == 0);
+    networks = enumerate(enumerator.get());
   }
   if (networks.empty()) {
     throw OperatorError("no such country " + quoted(code) +

@@ -52,6 +52,7 @@ const Subcommand& find_subcommand(const std::string& word) {
     if (subcommand.name == word) return subcommand;
     names.emplace_back(subcommand.name);
   }
+  names.insert(names.end(), {"--help", "--version"});
   const std::string meant = closest(word, names);
   throw OperatorError((word.starts_with('-') ? "no flag " : "no subcommand ") + word + ": " +
                       (meant.empty() ? "steppe --help lists them" : "did you mean " + meant + "?"));

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -44,6 +45,11 @@ void listen_to_signals() {
   sigaction(SIGTERM, &action, nullptr);
   // A closed terminal or pipe must not end a scan in the middle.
   signal(SIGPIPE, SIG_IGN);
+}
+
+int terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 // All that is said while the scan runs: log, status line, status CSV. Its files are made by
@@ -104,8 +110,9 @@ class Progress {
     if (!options_.quiet) {
       const std::string line = status_line(now, previous_);
       if (terminal_) {
-        // Back to the margin, the line, and what is left of the longer one before it wiped away.
-        std::fprintf(stderr, "\r%s\033[K", line.c_str());
+        // Back to the margin, the line, and what is left of the longer one before it wiped away. A
+        // line that wraps could not be redrawn, so it ends at the terminal's edge.
+        std::fprintf(stderr, "\r%.*s\033[K", terminal_columns() - 1, line.c_str());
         line_open_ = true;
       } else {
         std::fprintf(stderr, "%s\n", line.c_str());

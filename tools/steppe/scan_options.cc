@@ -99,7 +99,7 @@ void declare(CommandLine& line, Flags& f) {
   line.value("-t,--max-runtime", f.max_runtime, "SECONDS", "3600", "end after this time");
   line.value("--probe-ttl", f.probe_ttl, "N", "64", "TTL of what is sent (64)");
   line.value("-e,--seed", f.seed, "N", "42", "orders and control names (random)");
-  line.group("Device: exactly one of -i, --pci, --vdev");
+  line.group("Device (exactly one of -i, --pci, --vdev)");
   line.value("-i,--interface", f.interface, "NAME", "eth0",
              "Linux interface, which goes on serving the host");
   line.value("--pci", f.pci, "ADDRESS", "0000:81:00.0", "NIC for DPDK alone");

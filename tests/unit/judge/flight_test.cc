@@ -109,6 +109,14 @@ TEST(Flight, OtherProtocolsAreNotTls) {
   EXPECT_FALSE(read_flight(record({})).tls);
 }
 
+// The list is whole, its message says that more was to come.
+TEST(Flight, CutOffBehindAListThatIsTooShort) {
+  const Flight flight =
+      read_flight(record(server_hello()) + record({11, 0, 0, 9, 0, 0, 4, 0, 0, 1, 7}));
+  EXPECT_EQ(flight.chain.size(), 1u);
+  EXPECT_FALSE(flight.complete);
+}
+
 TEST(Flight, BrokenListsAreNotComplete) {
   const auto with = [](const Bytes& body) {
     return read_flight(record(server_hello()) + record(message(11, body)));

@@ -189,6 +189,16 @@ TEST(ForgedRule, DoesNotMatchTheHostsOwnAuthority) {
   EXPECT_EQ(rule_for(issue(request), world().intermediate), "untrusted");
 }
 
+// A certificate of the host's that another public authority signed, and that has run out: an
+// administrator's old one, not a forger's.
+TEST(ForgedRule, DoesNotMatchWhatLeadsToARoot) {
+  Request request = forged_request();
+  request.issuer = &world().root;
+  request.not_after_s = now_s - day_s;
+  const Issued old = issue(request);
+  EXPECT_EQ(Judged({&world().host, &world().intermediate}, {&old}).rule(), "untrusted");
+}
+
 // Two leaves that name nothing are equal in everything that the rule compares.
 TEST(ForgedRule, DoesNotMatchANamelessBaseline) {
   Request request = forged_request();

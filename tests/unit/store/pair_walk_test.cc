@@ -262,6 +262,26 @@ TEST_F(PairWalk, ARecordThatNoRoundListsIsShown) {
                                         {9, 443, "b"}}));
 }
 
+// Hosts and pages are looked up while the walk goes on: they must be those of its beginning.
+TEST_F(PairWalk, SeesTheStoreAsItBegan) {
+  batch_.put_host(make_host(7));
+  batch_.put_host(make_host(8));
+  put_round(make_round(1, {"a"}, {7, 8}), same);
+  store_.commit(batch_);
+  int seen = 0;
+  store_.for_each_pair([&](const PairView& pair) {
+    EXPECT_EQ(pair.as_number, 9198u);
+    EXPECT_EQ(pair.state, same);
+    HostRecord host = make_host(8);
+    host.as_number = 1;
+    batch_.put_host(host);
+    put_round(make_round(2, {"a"}, {7, 8}), injected);
+    store_.commit(batch_);
+    return ++seen < 10;
+  });
+  EXPECT_EQ(seen, 2);
+}
+
 // Rows longer than a page, and pages with the end of a row and the start of the next.
 TEST_F(PairWalk, RowsOverManyPages) {
   std::vector<std::string> names;
