@@ -80,7 +80,6 @@ bool PassRunner::run(const Work& work) {
     control.stop.store(2);
   }
   rte_eal_mp_wait_lcore();
-  fprintf(stderr, "DEBUG pool avail %u of %u; sent %lu recv %lu\n", rte_mempool_avail_count(port_.pool(0)), port_.pool(0)->size, workers_[0]->figures().sent.load(), workers_[0]->figures().received.load());
   if (failure) std::rethrow_exception(failure);
   return stop_.load() == 0;
 }

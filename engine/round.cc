@@ -224,8 +224,13 @@ void Round::put_settlement(uint32_t host, uint32_t column, const Settlement& set
 
 bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
   const auto found = tries_.find(index(host, column));
-  const std::vector<Try> none;
-  const std::vector<Try>& made = found == tries_.end() ? none : found->second;
+  std::vector<Try> made;
+  if (found != tries_.end()) made = found->second;
+  // A key that also signs under control names is the host's own doing, however alike its leaves are.
+  for (Try& one : made)
+    if (one.verdict == Verdict::injected && one.issuer_spki &&
+        interceptors_.seen_under_control(*one.issuer_spki))
+      one.verdict = Verdict::untrusted;
   const auto is_forging = [](const Digest& spki, const void* interceptors) {
     return static_cast<const Interceptors*>(interceptors)->is_forging(spki);
   };

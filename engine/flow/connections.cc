@@ -67,7 +67,8 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     // Only a RST at exactly RCV.NXT counts; another one in the window is asked about (RFC 5961 3.2). Some
     // middleboxes answer the hello with a RST at our SYN-ACK's number; the challenge lets a server deny it.
     if (ahead != 0) return acknowledge_out_of_sequence(*flow);
-    end(*flow, Ending::reset, static_cast<uint8_t>(flow->flight != nullptr), segment.ttl);
+    end(*flow, Ending::reset,
+        flow->flight != nullptr ? detail::reset_in_answer : detail::reset_before_answer, segment.ttl);
     return PacketOutcome::reset;
   }
   if ((segment.flags & syn_flag) != 0) {
@@ -247,7 +248,7 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
     return PacketOutcome::fin;
   }
   if (now_ms - side.started_ms > limits::flow_lifetime_ms) {
-    end(flow, Ending::timeout, 2, segment.ttl);
+    end(flow, Ending::timeout, detail::flight_broke_off, segment.ttl);
     return PacketOutcome::data;
   }
   flow.state = static_cast<uint32_t>(FlowState::receiving);
@@ -379,9 +380,9 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
     send_hello(flow);
     return;
   }
-  const uint8_t phase = state == FlowState::receiving       ? 2
-                        : state == FlowState::hello_waiting ? 3
-                                                            : 1;
+  const uint8_t phase = state == FlowState::receiving       ? detail::flight_broke_off
+                        : state == FlowState::hello_waiting ? detail::window_shut
+                                                            : detail::hello_unanswered;
   end(flow, Ending::timeout, phase, 0);
 }
 
@@ -425,7 +426,7 @@ void Connections::report_unopened(const Segment* segment, const IcmpError* icmp,
   observations.push_back({.host = host,
                           .variant = variant,
                           .ending = segment != nullptr ? Ending::refused : Ending::unreachable,
-                          .detail = icmp != nullptr ? icmp->code : uint8_t{0},
+                          .detail = icmp != nullptr ? icmp->code : detail::syn_refused,
                           .received_ttl = segment != nullptr ? segment->ttl : uint8_t{0},
                           .reserved = 0,
                           .flight_bytes = 0,

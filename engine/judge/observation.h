@@ -16,13 +16,19 @@ enum class Ending : uint8_t {
   alert,        // a fatal TLS alert (`detail`: its description, RFC 5246 7.2)
   not_tls,      // bytes that are no TLS records, the first of them in `flight`
   closed,       // FIN before a certificate
-  reset,        // RST after the ClientHello went out
-  refused,      // RST in answer to the SYN
-  timeout,      // no answer in time (`detail`: 0 to the SYN, 1 to the hello, 2 in the middle of the
-                // flight, 3 behind a zero window)
+  reset,        // RST after the ClientHello went out (`detail`: see below)
+  refused,      // RST in answer to the SYN (`detail`: syn_refused)
+  timeout,      // no answer in time (`detail`: see below)
   unreachable,  // ICMP destination unreachable in answer to the SYN (`detail`: its code, RFC 792)
   too_long,     // a flight over limits::flight_bytes, its beginning in `flight`
 };
+
+// What Observation::detail says of a timeout, and of a reset; on disk, in the tries.
+namespace detail {
+inline constexpr uint8_t syn_unanswered = 0, hello_unanswered = 1, flight_broke_off = 2,
+                         window_shut = 3;
+inline constexpr uint8_t reset_before_answer = 0, reset_in_answer = 1, syn_refused = 2;
+}  // namespace detail
 
 // One connection's outcome. Passed by value through one rte_ring per worker.
 struct Observation {

@@ -9,8 +9,8 @@
 //   odd leaf   `injected` or `untrusted`. An `untrusted` leaf under an issuer key that is known
 //              to forge is `injected`.
 //   failure    `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
-//   mute       `unreachable`, a `timeout` of the SYN, `none`. The name never left us, so these
-//              say nothing about it: not for, not against.
+//   mute       `unreachable`, a `timeout` of the SYN, a `reset` that refused it, `none`. The name
+//              never left us, so these say nothing about it: not for, not against.
 //
 // An odd leaf or a failure is *bracketed* when controls worked before and after it, or when the
 // one after failed for a while and then worked again (residual blocking, `stateful`). It *counts*
@@ -54,12 +54,11 @@
 
 #include <algorithm>
 
+#include "engine/judge/observation.h"
 #include "engine/limits.h"
 
 namespace steppe {
 namespace {
-
-constexpr uint8_t timeout_of_the_syn = 0;  // Observation::detail of Ending::timeout
 
 enum class Kind : uint8_t { clean, injected, untrusted, failure, mute };
 
@@ -73,8 +72,9 @@ Kind kind_of(const Try& one) {
     case Verdict::untrusted:
       return Kind::untrusted;
     case Verdict::timeout:
-      return one.detail == timeout_of_the_syn ? Kind::mute : Kind::failure;
+      return one.detail == detail::syn_unanswered ? Kind::mute : Kind::failure;
     case Verdict::reset:
+      return one.detail == detail::syn_refused ? Kind::mute : Kind::failure;
     case Verdict::closed:
     case Verdict::alert:
     case Verdict::not_tls:

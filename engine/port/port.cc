@@ -34,6 +34,32 @@ void require_source_address(const PortConfig& config) {
     throw OperatorError("no source address: give one with -S that the network routes back here");
 }
 
+// One queue's frames. The kernel's sockets see a pool as one piece of memory of frames * frame size: for
+// them it must be packed. Left to itself, without huge pages rte_mempool puts no frame across a page's
+// end, so the pool is longer than that, and the frames at its end are refused (seen: reception dies
+// once they are reached). A NIC reads by physical address and needs just that.
+rte_mempool* make_pool(uint16_t queue, bool packed) {
+  const std::string name = "steppe-frames-" + std::to_string(queue);
+  if (rte_mempool* pool = rte_mempool_lookup(name.c_str()); pool != nullptr) return pool;
+  constexpr unsigned cached_frames = 256;
+  rte_mempool* pool = rte_mempool_create_empty(
+      name.c_str(), pool_frames, sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, cached_frames,
+      sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, packed ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
+  // Judges give frames back from threads that may lose their processor in the middle of it; this ring
+  // lets the others go on (rte_ring's relaxed tail sync).
+  if (pool == nullptr || rte_mempool_set_ops_byname(pool, "ring_mt_rts", nullptr) != 0)
+    throw std::runtime_error(std::string("no memory for frames: ") + rte_strerror(rte_errno));
+  rte_pktmbuf_pool_private shape{};
+  shape.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE;
+  rte_pktmbuf_pool_init(pool, &shape);
+  if (rte_mempool_populate_default(pool) < 0)
+    throw std::runtime_error(std::string("no memory for frames: ") + rte_strerror(rte_errno));
+  if (packed && pool->nb_mem_chunks != 1)
+    throw std::runtime_error("no memory for frames in one piece");
+  rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+  return pool;
+}
+
 }  // namespace
 
 // What must be undone when the port closes, in this order.
@@ -196,16 +222,7 @@ void Port::configure_device(uint16_t queues) {
   uint16_t receive_frames = ring_frames, transmit_frames = ring_frames;
   check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_frames, &transmit_frames), "rings");
   for (uint16_t queue = 0; queue < queues; ++queue) {
-    // Judges give frames back from threads that may lose their processor in the middle of it; this ring
-    // lets the others go on (rte_ring's relaxed tail sync).
-    const std::string name = "steppe-frames-" + std::to_string(queue);
-    rte_mempool* pool = rte_mempool_lookup(name.c_str());
-    if (pool == nullptr)
-      pool = rte_pktmbuf_pool_create_by_ops(name.c_str(), pool_frames, 256, 0,
-                                            RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY,
-                                            "ring_mt_rts");
-    if (pool == nullptr)
-      throw std::runtime_error(std::string("no memory for frames: ") + rte_strerror(rte_errno));
+    rte_mempool* pool = make_pool(queue, device_->interface.index != 0);
     pools_.push_back(pool);
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/flow/country.h"
+
+#include <rte_errno.h>
+
+#include <cstring>
+
+namespace steppe::testing {
+namespace {
+
+constexpr unsigned pool_frames = 4095;
+
+// One pool and one kind of flow table for the whole process: DPDK's memory is not given back whole.
+rte_mempool* shared_pool() {
+  static rte_mempool* const pool = rte_pktmbuf_pool_create(
+      "test-frames", pool_frames, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  return pool;
+}
+
+// Chosen so that there is a SYN whose numbers wrap: see wrapping_host.
+constexpr std::array<uint8_t, 16> key = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 6, 6, 0};
+constexpr rte_ether_addr our_mac = {{2, 0, 0, 0, 0, 1}}, gateway_mac = {{2, 0, 0, 0, 0, 2}};
+
+}  // namespace
+
+Country::Country() : pool(shared_pool()), free_frames(rte_mempool_avail_count(pool)) {
+  addresses.add({first_host, first_host + hosts - 1});
+  addresses.freeze();
+  names = {{"control-one.example", "control-two.example", "test-one.example", "test-two.example"},
+           2};
+  plans.assign(hosts, HostPlan{.baseline_leaf = baseline_leaf, .own_name = {}});
+  answers = std::make_unique<AnswerMap>(uint64_t{hosts} * names.columns());
+  next_hop.gateway = gateway_mac;
+  transmitter.pool = pool;
+  transmitter.endpoint = {.mac = our_mac, .address = our_address};
+  transmitter.next_hop = &next_hop;
+  pass = std::make_unique<Pass>(Pass{.cookie = Cookie(key, 32768, 16384),
+                                     .addresses = addresses,
+                                     .names = names,
+                                     .hosts = plans,
+                                     .answers = *answers,
+                                     .variants = names.columns(),
+                                     .answers_at = {},
+                                     .step_columns = {}});
+  connections = std::make_unique<Connections>("test-flows", flow_capacity, hello, transmitter);
+  connections->begin_pass(*pass);
+}
+
+void Country::TearDown() {
+  EXPECT_EQ(connections->open(), 0u) << "connections left open";
+  EXPECT_TRUE(connections->observations.empty()) << "observations that nobody looked at";
+  connections.reset();
+  EXPECT_EQ(transmitter.count, 0u) << "frames that nobody looked at";
+  EXPECT_EQ(transmitter.dropped, 0u);
+  rte_pktmbuf_free_bulk(transmitter.frames.data(), transmitter.count);
+  EXPECT_EQ(rte_mempool_avail_count(pool), free_frames) << "mbufs lost, or freed twice";
+}
+
+PacketOutcome Country::receive(const Bytes& bytes) {
+  rte_mbuf* frame = rte_pktmbuf_alloc(pool);
+  if (frame == nullptr) throw std::runtime_error("the test's pool is empty");
+  // What a driver leaves in these fields must not matter.
+  frame->hash.rss = 0xdeadbeef;
+  frame->vlan_tci = 0xbeef;
+  char* data = rte_pktmbuf_append(frame, static_cast<uint16_t>(bytes.size()));
+  if (data == nullptr) throw std::runtime_error("a frame too long for the test's pool");
+  std::memcpy(data, bytes.data(), bytes.size());
+  const ReceivedFrame read = read_frame(frame, transmitter.endpoint);
+  if (read.kind == FrameKind::tcp) return connections->on_segment(frame, read.segment, now_ms);
+  rte_pktmbuf_free(frame);
+  if (read.kind == FrameKind::icmp_error) return connections->on_icmp(read.icmp);
+  return PacketOutcome::other;
+}
+
+std::vector<TcpFields> Country::sent() {
+  std::vector<TcpFields> segments;
+  for (uint32_t i = 0; i < transmitter.count; ++i) {
+    rte_mbuf* frame = transmitter.frames[i];
+    const std::span bytes(rte_pktmbuf_mtod(frame, const uint8_t*), frame->data_len);
+    EXPECT_EQ(frame->pkt_len, frame->data_len);
+    EXPECT_EQ(std::memcmp(bytes.data(), &gateway_mac, 6), 0);
+    EXPECT_EQ(std::memcmp(bytes.data() + 6, &our_mac, 6), 0);
+    const auto segment = parse_tcp_frame(bytes);
+    EXPECT_TRUE(segment) << "a frame with wrong lengths or checksums went out";
+    if (segment) {
+      EXPECT_EQ(segment->ip.source, our_address);
+      EXPECT_EQ(segment->destination_port, 443);
+      segments.push_back(*segment);
+    }
+    rte_pktmbuf_free(frame);
+  }
+  transmitter.count = 0;
+  return segments;
+}
+
+// In steps as the worker's rounds: a timer must not depend on being looked at exactly in time.
+void Country::wait(uint32_t ms) {
+  constexpr uint32_t step_ms = 10;
+  for (; ms >= step_ms; ms -= step_ms) {
+    now_ms += step_ms;
+    connections->on_timers(now_ms, 64);
+  }
+  now_ms += ms;
+  connections->on_timers(now_ms, 64);
+}
+
+Observation Country::observe() {
+  if (connections->observations.empty()) {
+    ADD_FAILURE() << "no observation is there";
+    return Observation{};
+  }
+  Observation observation = connections->observations.front();
+  connections->observations.erase(connections->observations.begin());
+  flight.clear();
+  uint32_t frames = 0;
+  for (const rte_mbuf* part = observation.flight; part != nullptr; part = part->next, ++frames) {
+    const auto* data = rte_pktmbuf_mtod(part, const uint8_t*);
+    flight.insert(flight.end(), data, data + part->data_len);
+  }
+  EXPECT_EQ(observation.flight_bytes, flight.size());
+  if (observation.flight != nullptr) {
+    EXPECT_EQ(observation.flight->pkt_len, flight.size());
+    EXPECT_EQ(observation.flight->nb_segs, frames);
+  }
+  rte_pktmbuf_free(observation.flight);
+  observation.flight = nullptr;
+  EXPECT_GT(observation.time_ms, 1600000000000);
+  return observation;
+}
+
+Bytes Country::expected_hello(uint32_t host, uint32_t variant) const {
+  const uint32_t address = addresses.address(host);
+  const uint32_t isn = pass->cookie.sequence(
+      address, pass->cookie.source_port(address, variant), variant);
+  Bytes bytes(limits::client_hello_bytes);
+  bytes.resize(
+      hello.write(bytes, names.names[variant], uint64_t{isn} << 32 | address));
+  return bytes;
+}
+
+Server::Server(Country& country, uint32_t host, uint32_t variant, uint32_t isn_)
+    : address(country.addresses.address(host)), isn(isn_), country_(country) {
+  client_port = country.pass->cookie.source_port(address, variant);
+  client_isn = country.pass->cookie.sequence(address, client_port, variant);
+}
+
+TcpFields Server::fields(uint32_t sequence, uint8_t flags) const {
+  return {.ip = {.source = address, .destination = our_address, .options = {}},
+          .source_port = port,
+          .destination_port = client_port,
+          .sequence = sequence,
+          .acknowledgement = (flags & ack) != 0 ? client_isn + 1 + acknowledged : 0,
+          .flags = flags,
+          .window = window,
+          .options = {},
+          .payload = {}};
+}
+
+PacketOutcome Server::syn_ack() {
+  return country_.receive(tcp_frame(fields(isn, syn | ack)));
+}
+
+PacketOutcome Server::send(size_t begin, size_t end, uint8_t flags) {
+  TcpFields segment = fields(static_cast<uint32_t>(isn + 1 + begin), flags);
+  segment.payload.assign(bytes.begin() + static_cast<ptrdiff_t>(begin),
+                         bytes.begin() + static_cast<ptrdiff_t>(end));
+  return country_.receive(tcp_frame(segment));
+}
+
+void Server::send_all(size_t segment_bytes) {
+  for (size_t at = 0; at < bytes.size() && country_.connections->open() > 0; at += segment_bytes)
+    send(at, std::min(bytes.size(), at + segment_bytes));
+}
+
+PacketOutcome Server::signal(uint8_t flags, int64_t offset) {
+  return country_.receive(tcp_frame(fields(static_cast<uint32_t>(isn + 1 + offset), flags)));
+}
+
+std::vector<TcpFields> Server::hear() {
+  std::vector<TcpFields> segments;
+  for (const TcpFields& segment : country_.sent()) {
+    EXPECT_EQ(segment.ip.destination, address);
+    EXPECT_EQ(segment.source_port, client_port);
+    EXPECT_FALSE(reset_by_client) << "something went out behind the RST";
+    segments.push_back(segment);
+    const uint32_t offset = client_offset(segment);
+    if ((segment.flags & rst) != 0) {
+      reset_by_client = offset == received.size();
+      continue;
+    }
+    if (offset > received.size() || offset + segment.payload.size() <= received.size()) continue;
+    received.insert(received.end(),
+                    segment.payload.begin() + static_cast<ptrdiff_t>(received.size() - offset),
+                    segment.payload.end());
+  }
+  if (acknowledges) acknowledged = static_cast<uint32_t>(received.size());
+  return segments;
+}
+
+void Server::connect() {
+  ASSERT_EQ(syn_ack(), PacketOutcome::syn_ack_opened);
+  hear();
+  ASSERT_FALSE(received.empty());
+  ASSERT_EQ(signal(ack), PacketOutcome::acknowledgement);
+}
+
+size_t count_flags(const std::vector<TcpFields>& segments, uint8_t flags) {
+  size_t count = 0;
+  for (const TcpFields& segment : segments) count += (segment.flags & flags) == flags;
+  return count;
+}
+
+void expect_reset(Server& server) {
+  const auto segments = server.hear();
+  EXPECT_EQ(count_flags(segments, rst), 1u);
+  EXPECT_TRUE(server.reset_by_client) << "the server does not accept the RST's number";
+}
+
+}  // namespace steppe::testing
