@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <filesystem>
 #include <limits>
 #include <mutex>
@@ -123,6 +124,7 @@ class Campaign {
   uint32_t settle_ms(bool last_pass) const;
   bool stopping() const { return stop_.load() != 0; }
   void tell_status();
+  void note_position(std::chrono::steady_clock::time_point now);
   CampaignStatus status() const;
   uint64_t figure(std::atomic<uint64_t> WorkerFigures::*member) const;
 
@@ -149,6 +151,8 @@ class Campaign {
   std::chrono::steady_clock::time_point told_, pass_begun_;
   uint64_t pass_answered_before_ = 0, pass_probes_before_ = 0;
   const std::vector<std::unique_ptr<WorkList>>* lists_ = nullptr;
+  bool resumable_ = false;  // the pass goes by positions
+  std::deque<std::pair<std::chrono::steady_clock::time_point, uint64_t>> passed_;
 };
 
 // --- Before anything is sent -----------------------------------------------------------------------
@@ -238,6 +242,7 @@ void Campaign::discover() {
   for (uint32_t turn = round_->record.pass; turn < config_.probes && !stopping(); ++turn) {
     const bool last = turn + 1 == config_.probes;
     round_->record.pass = turn;
+    resumable_ = true;
     Pass pass{.cookie = Cookie(random_key(), config_.port.source_port_first,
                                config_.port.source_port_count),
               .addresses = targets,
@@ -560,8 +565,10 @@ void Campaign::probe() {
   for (uint32_t turn = round_->record.pass; turn < config_.probes && !stopping(); ++turn) {
     round_->record.pass = turn;
     // The first pass is the dense one, in sweeps; those after it ask what has not answered.
-    const std::vector<PairTarget> open = open_pairs();
-    if (open.empty()) break;
+    const std::vector<PairTarget> open = turn == 0 ? std::vector<PairTarget>{} : open_pairs();
+    const uint64_t targets = turn == 0 ? round_->matrix().histogram()[0] : open.size();
+    if (targets == 0) break;
+    resumable_ = turn == 0;
     Pass pass{.cookie = Cookie(random_key(), config_.port.source_port_first,
                                config_.port.source_port_count),
               .addresses = round_->address_set(),
@@ -582,7 +589,7 @@ void Campaign::probe() {
                                                    round_->record.seed + turn, slice(worker)));
     const bool last = turn + 1 == config_.probes;
     const bool whole = run_pass(
-        pass, lists, polite(round_->addresses(), open), settle_ms(last), open.size(),
+        pass, lists, polite(round_->addresses(), open), settle_ms(last), targets,
         [&](const Observation& observation) {
           const ProbedHost& host = round_->hosts()[observation.host];
           return Asked{.server_name = pass.server_name(observation.host, observation.variant),
@@ -829,6 +836,7 @@ bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& list
   pass_answered_before_ = figure(&WorkerFigures::answered);
   pass_probes_before_ = figure(&WorkerFigures::probes);
   lists_ = &lists;
+  passed_.clear();
   // The judges' writer and the ticks come from different threads.
   const auto locked_write = [&](std::vector<Judgement>& judgements) {
     const std::lock_guard lock(write_mutex_);
@@ -841,9 +849,16 @@ bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& list
     round_->commit_if_due();
     tell_status();
   };
-  const bool whole =
-      runner_->run({pass, lists, rate, settle_ms, targets, ask, locked_write, tick});
+  bool whole = false;
+  try {
+    whole = runner_->run({pass, lists, rate, settle_ms, targets, ask, locked_write, tick});
+  } catch (...) {
+    lists_ = nullptr;
+    round_->commit();
+    throw;
+  }
   lists_ = nullptr;
+  resumable_ = false;
   round_->commit();
   return whole;
 }
@@ -864,7 +879,24 @@ void Campaign::tell_status() {
   }
   if (now - told_ < std::chrono::seconds(1)) return;
   told_ = now;
+  note_position(now);
   if (on_status_) on_status_(status());
+}
+
+// Where a pass is gone on with after a kill: at what was sent so long ago that an answer would have come. What came since
+// is in the store, and is skipped.
+void Campaign::note_position(std::chrono::steady_clock::time_point now) {
+  if (!resumable_ || lists_ == nullptr) return;
+  uint64_t position = UINT64_MAX;
+  for (const auto& worker : runner_->figures())
+    position = std::min(position, worker->figures().position.load());
+  // A worker's figures are the last pass's until it has begun with this one.
+  if (now - pass_begun_ > std::chrono::seconds(1)) passed_.emplace_back(now, position);
+  const auto answered_until = now - std::chrono::milliseconds(settle_ms(true));
+  while (!passed_.empty() && passed_.front().first < answered_until) {
+    round_->record.position = passed_.front().second;
+    passed_.pop_front();
+  }
 }
 
 CampaignStatus Campaign::status() const {

@@ -5,6 +5,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace steppe {
@@ -55,7 +56,7 @@ bool PassRunner::run(const Work& work) {
 
   const auto drain = [&](std::vector<Observation>& out, size_t most) {
     while (true) {
-      control.stop.store(stop_.load());
+      control.stop.store(std::max(control.stop.load(), stop_.load()));
       // Looked at before the rings: what a worker said before it was done is in them.
       const bool over = control.workers_done.load() == workers();
       out.resize(most);
@@ -81,6 +82,9 @@ bool PassRunner::run(const Work& work) {
   }
   rte_eal_mp_wait_lcore();
   if (failure) std::rethrow_exception(failure);
+  if (control.device_dead.load())
+    throw std::runtime_error(
+        "the device has taken no frame for ten seconds: is the interface still there, and up?");
   return stop_.load() == 0;
 }
 

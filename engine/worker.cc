@@ -26,6 +26,9 @@ constexpr uint32_t timers_per_round = 64;
 // Probes leave room in the transmitter for the answers to a full burst: each segment can cause two.
 constexpr uint32_t reply_room = 2 * limits::burst + 2 * timers_per_round;
 
+// A device that takes no frame for so long has gone away.
+constexpr uint32_t device_dead_ms = 10000;
+
 rte_ring* make_ring(uint16_t queue, uint32_t flows) {
   // Every open connection ends in one observation: with twice their number there is always room for those that are
   // open, once probing stops at half.
@@ -70,6 +73,7 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
   const double configured = config_.packets_per_second;
   pacer_.set_rate(configured == 0 ? (rate > 1e15 ? 0 : rate) : std::min(configured, rate),
                   now_ticks_);
+  transmitted_ms_ = clock_ms();
   bool list_done = false;
   uint32_t idle_rounds = 0;
   uint32_t published_ms = 0;
@@ -82,6 +86,11 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
     uint32_t probed = 0;
     const int stop = control.stop.load(std::memory_order_relaxed);
     if (stop >= 2) break;
+    if (now_ms_ - transmitted_ms_ > device_dead_ms) {
+      control.device_dead.store(true);
+      control.stop.store(2);
+      break;
+    }
     if (!list_done) {
       if (stop == 0) probed = probe(list, control);
       if (stop != 0 || list.exhausted()) {
@@ -182,7 +191,10 @@ uint32_t Worker::probe(WorkList& list, PassControl& control) {
 
 // Everything that leaves passes here: the blocklist is checked once more, and the rate learns what was sent.
 void Worker::transmit() {
-  if (transmitter_.count == 0) return;
+  if (transmitter_.count == 0) {
+    transmitted_ms_ = now_ms_;
+    return;
+  }
   uint32_t kept = 0;
   for (uint32_t i = 0; i < transmitter_.count; ++i) {
     rte_mbuf* frame = transmitter_.frames[i];
@@ -202,6 +214,7 @@ void Worker::transmit() {
   for (uint32_t i = 0; i < kept; ++i) lengths[i] = transmitter_.frames[i]->data_len;
   const uint16_t sent = rte_eth_tx_burst(port_.id(), queue_, transmitter_.frames.data(),
                                          static_cast<uint16_t>(kept));
+  if (sent > 0) transmitted_ms_ = now_ms_;
   for (uint16_t i = 0; i < sent; ++i) bytes += lengths[i];
   std::copy(transmitter_.frames.begin() + sent, transmitter_.frames.begin() + kept,
             transmitter_.frames.begin());

@@ -29,6 +29,7 @@ struct PassControl {
   std::atomic<uint32_t> lists_done{0};        // workers without further probes
   std::atomic<uint32_t> last_probe_ms{0};     // of any worker, on the workers' clock
   std::atomic<uint32_t> workers_done{0};
+  std::atomic<bool> device_dead{false};       // it took no frame for a long time
 };
 
 // A worker's figures, for whoever looks: each written by the worker alone. They count from the start of the program.
@@ -82,6 +83,7 @@ class Worker {
   uint64_t now_ticks_ = 0;
   uint64_t ticks_per_ms_;
   uint32_t now_ms_ = 0;
+  uint32_t transmitted_ms_ = 0;  // when the device last took a frame, or there was none for it
   bool frames_scarce_ = false;
   PacketCounts packets_{};
   uint64_t answered_told_ = 0;  // of connections_.answered(), what PassControl knows

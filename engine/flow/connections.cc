@@ -20,6 +20,9 @@ constexpr uint32_t copied_bytes = 256;
 // Full ones are acknowledged in pairs (RFC 9293 3.8.6.3).
 constexpr uint16_t full_segment_bytes = 536;
 
+// What we announce once a connection is open, to hosts that scale windows.
+constexpr int32_t receive_window = int32_t{segment_window} << window_scale;
+
 // a - b on the circle of sequence numbers (RFC 9293 3.4).
 int32_t distance(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b); }
 
@@ -32,6 +35,10 @@ int64_t unix_ms() {
 // needs after reception.
 uint32_t& held_sequence(rte_mbuf* frame) { return frame->hash.rss; }
 uint16_t& held_fin(rte_mbuf* frame) { return frame->vlan_tci; }
+
+bool outlived(const FlowSide& side, uint32_t now_ms) {
+  return now_ms - side.started_ms > limits::flow_lifetime_ms;
+}
 
 void free_held(rte_mbuf* frame) {
   while (frame != nullptr) {
@@ -66,6 +73,8 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     rte_pktmbuf_free(frame);
     // Only a RST at exactly RCV.NXT counts; another one in the window is asked about (RFC 5961 3.2). Some
     // middleboxes answer the hello with a RST at our SYN-ACK's number; the challenge lets a server deny it.
+    // Outside the window it means nothing.
+    if (ahead < 0 || ahead >= receive_window) return PacketOutcome::stray_reset;
     if (ahead != 0) return acknowledge_out_of_sequence(*flow);
     end(*flow, Ending::reset,
         flow->flight != nullptr ? detail::reset_in_answer : detail::reset_before_answer, segment.ttl);
@@ -84,7 +93,10 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     rte_pktmbuf_free(frame);
     return PacketOutcome::stray;
   }
-  on_acknowledgement(*flow, segment, now_ms);
+  if (!on_acknowledgement(*flow, segment, now_ms)) {
+    rte_pktmbuf_free(frame);
+    return acknowledge_out_of_sequence(*flow);
+  }
   if (segment.payload_bytes == 0 && (segment.flags & fin_flag) == 0) {
     rte_pktmbuf_free(frame);
     return PacketOutcome::acknowledgement;
@@ -111,8 +123,10 @@ PacketOutcome Connections::without_flow(const Segment& segment, uint32_t now_ms)
     report_unopened(&segment, nullptr, static_cast<uint32_t>(*host), *variant, *index);
     return PacketOutcome::refused;
   }
-  // As a closed connection answers (RFC 9293 3.10.7.1), so that a server whose RST was lost lets go.
-  if ((segment.flags & ack_flag) != 0)
+  // As a closed connection answers (RFC 9293 3.10.7.1), so that a server whose RST was lost lets go. Other ports than
+  // the target never heard of us.
+  if ((segment.flags & ack_flag) != 0 &&
+      segment.host_port == transmitter_.endpoint.target_port)
     transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
   return PacketOutcome::stray;
 }
@@ -121,13 +135,15 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   const auto reset = [&] {
     transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
   };
+  if (segment.host_port != transmitter_.endpoint.target_port)
+    return PacketOutcome::syn_ack_unknown;
   const auto host = pass_->addresses.rank(segment.host);
   const auto variant = host ? pass_->cookie.variant(segment.host, segment.local_port,
                                                     segment.acknowledgement - 1, pass_->variants)
                             : std::nullopt;
   const auto index =
       variant ? pass_->answer_index(static_cast<uint32_t>(*host), *variant) : std::nullopt;
-  if (!index || segment.host_port != transmitter_.endpoint.target_port) {
+  if (!index) {
     reset();
     return PacketOutcome::syn_ack_unknown;
   }
@@ -165,6 +181,7 @@ void Connections::send_hello(Flow& flow) {
   const size_t room = probing ? 1 : side.window;
   const size_t begin = std::min<size_t>(flow.hello_acknowledged, length);
   const size_t end = std::min(length, begin + room);
+  side.hello_sent = std::max(side.hello_sent, static_cast<uint16_t>(end));
   flow.state = static_cast<uint32_t>(end < length ? FlowState::hello_waiting
                                                   : FlowState::hello_sent);
   transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow),
@@ -175,11 +192,8 @@ void Connections::send_hello(Flow& flow) {
 }
 
 void Connections::send_acknowledgement(Flow& flow) {
-  const FlowSide& side = table_.side(&flow);
-  const uint32_t next = flow.state == static_cast<uint32_t>(FlowState::hello_waiting)
-                            ? send_unacknowledged(flow)
-                            : flow.initial_sequence + 1 + side.hello_bytes;
-  transmitter_.segment(flow.address, flow.source_port, next, flow.receive_next, ack_flag);
+  transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
+                       ack_flag);
   table_.side(&flow).acknowledgement_owed = false;
 }
 
@@ -188,26 +202,31 @@ PacketOutcome Connections::acknowledge_out_of_sequence(Flow& flow) {
   return PacketOutcome::challenged;
 }
 
-void Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms) {
+// False: it acknowledges what was never sent, so nothing in the segment counts (RFC 9293 3.10.7.4, fifth check).
+bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms) {
   FlowSide& side = table_.side(&flow);
   const int32_t acknowledged =
       distance(segment.acknowledgement, flow.initial_sequence + 1);
-  // Nothing beyond the hello was ever sent; old ones say nothing new (RFC 9293 3.10.7.4, fifth check).
-  if (acknowledged < flow.hello_acknowledged || acknowledged > side.hello_bytes) return;
+  if (acknowledged > side.hello_sent) return false;
+  // Old ones say nothing new.
+  if (acknowledged < flow.hello_acknowledged) return true;
   const bool progress = acknowledged > flow.hello_acknowledged;
   const bool opened = side.window == 0 && segment.window != 0;
   flow.hello_acknowledged = static_cast<uint16_t>(acknowledged);
   side.window = segment.window;
-  if (flow.state == static_cast<uint32_t>(FlowState::hello_waiting)) {
-    if (!progress && !opened) return;
+  const auto state = static_cast<FlowState>(flow.state);
+  if (state != FlowState::hello_waiting && state != FlowState::hello_sent) return true;
+  if (acknowledged == side.hello_bytes) {
+    flow.state = static_cast<uint32_t>(FlowState::answer_waiting);
+    restart_timer(flow, TimerClass::silence, now_ms);
+  } else if (state == FlowState::hello_waiting) {
+    // A host that takes a byte at a time makes progress, too, but not for ever: then the timer runs out.
+    if ((!progress && !opened) || outlived(side, now_ms)) return true;
     side.retransmissions = 0;
     restart_timer(flow, TimerClass::retransmit_first, now_ms);
     send_hello(flow);
-  } else if (flow.state == static_cast<uint32_t>(FlowState::hello_sent) &&
-             acknowledged == side.hello_bytes) {
-    flow.state = static_cast<uint32_t>(FlowState::answer_waiting);
-    restart_timer(flow, TimerClass::silence, now_ms);
   }
+  return true;
 }
 
 // --- From the first byte of the answer to the last ----------------------------------------------
@@ -224,7 +243,8 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
     send_acknowledgement(flow);
     return PacketOutcome::data_ahead;
   }
-  const auto known = static_cast<uint32_t>(-ahead);
+  // Not -ahead: half the circle has no opposite among 32-bit numbers.
+  const uint32_t known = flow.receive_next - segment.sequence;
   if (known > segment.payload_bytes || (known == segment.payload_bytes && !fin)) {
     rte_pktmbuf_free(frame);
     send_acknowledgement(flow);
@@ -247,13 +267,16 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
     end(flow, Ending::closed, static_cast<uint8_t>(flow.flight != nullptr), segment.ttl);
     return PacketOutcome::fin;
   }
-  if (now_ms - side.started_ms > limits::flow_lifetime_ms) {
+  if (outlived(side, now_ms)) {
     end(flow, Ending::timeout, detail::flight_broke_off, segment.ttl);
     return PacketOutcome::data;
   }
   flow.state = static_cast<uint32_t>(FlowState::receiving);
   restart_timer(flow, TimerClass::silence, now_ms);
-  if (side.acknowledgement_owed || filled_gap || fresh_bytes < full_segment_bytes)
+  // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC 9293 3.7.4) the rest
+  // waits for our ACK.
+  if (side.acknowledgement_owed || filled_gap || fresh_bytes < full_segment_bytes ||
+      (segment.flags & psh_flag) != 0)
     send_acknowledgement(flow);
   else
     side.acknowledgement_owed = true;
@@ -269,13 +292,14 @@ bool Connections::hold(Flow& flow, rte_mbuf* frame, const Segment& segment) {
   rte_mbuf** link = &flow.held;
   while (*link != nullptr && distance(held_sequence(*link), segment.sequence) < 0)
     link = &(*link)->next;
+  const bool fin = (segment.flags & fin_flag) != 0;
   if (*link != nullptr && held_sequence(*link) == segment.sequence &&
-      (*link)->data_len >= segment.payload_bytes)
+      (*link)->data_len >= segment.payload_bytes && (held_fin(*link) != 0 || !fin))
     return false;
   rte_pktmbuf_adj(frame, segment.payload_offset);
   rte_pktmbuf_trim(frame, static_cast<uint16_t>(frame->data_len - segment.payload_bytes));
   held_sequence(frame) = segment.sequence;
-  held_fin(frame) = (segment.flags & fin_flag) != 0;
+  held_fin(frame) = fin;
   frame->next = *link;
   *link = frame;
   ++side.held_segments;
@@ -373,7 +397,7 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
   FlowSide& side = table_.side(&flow);
   const auto state = static_cast<FlowState>(flow.state);
   const bool sending = state == FlowState::hello_waiting || state == FlowState::hello_sent;
-  if (sending && side.retransmissions < limits::retransmissions) {
+  if (sending && side.retransmissions < limits::retransmissions && !outlived(side, now_ms)) {
     ++side.retransmissions;
     const auto next = static_cast<TimerClass>(std::min<int>(side.retransmissions, 2));
     restart_timer(flow, next, now_ms);
@@ -389,11 +413,7 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
 // The one way out: the host is told, the judges are told, the memory is free.
 void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
   if (ending != Ending::reset) {
-    const FlowSide& side = table_.side(&flow);
-    const bool all_sent = flow.state != static_cast<uint32_t>(FlowState::hello_waiting);
-    const uint32_t sequence = all_sent ? flow.initial_sequence + 1 + side.hello_bytes
-                                       : send_unacknowledged(flow);
-    transmitter_.segment(flow.address, flow.source_port, sequence, flow.receive_next,
+    transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
                          rst_flag | ack_flag);
   }
   rte_mbuf* flight = nullptr;
@@ -455,8 +475,8 @@ void Connections::abandon_all() {
   // Every open connection has a timer, so the lists hold them all.
   for (uint32_t index = timers_.first(); index != FlowTimers::none; index = timers_.first()) {
     Flow& flow = table_.flow(index);
-    transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow),
-                         flow.receive_next, rst_flag | ack_flag);
+    transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
+                         rst_flag | ack_flag);
     forget(flow);
   }
 }

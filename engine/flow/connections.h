@@ -52,7 +52,7 @@ class Connections {
   PacketOutcome without_flow(const Segment& segment, uint32_t now_ms);
   PacketOutcome open_flow(const Segment& segment, uint32_t now_ms);
   PacketOutcome acknowledge_out_of_sequence(Flow& flow);
-  void on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms);
+  bool on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms);
   PacketOutcome on_data(Flow& flow, rte_mbuf* frame, const Segment& segment, uint32_t now_ms);
   bool hold(Flow& flow, rte_mbuf* frame, const Segment& segment);
   bool deliver_held(Flow& flow, uint8_t ttl, bool& fin);
@@ -65,9 +65,13 @@ class Connections {
   void forget(Flow& flow);
   void report_unopened(const Segment* segment, const IcmpError* icmp, uint32_t host,
                        uint32_t variant, uint64_t answer_index);
-  // The number that the host expects next from us.
+  // SND.UNA and SND.NXT. What is no part of the hello goes out with the latter: it is what a host that has all of
+  // it expects, and within the window of one that has not.
   uint32_t send_unacknowledged(const Flow& flow) const {
     return flow.initial_sequence + 1 + flow.hello_acknowledged;
+  }
+  uint32_t send_next(const Flow& flow) {
+    return flow.initial_sequence + 1 + table_.side(&flow).hello_sent;
   }
 
   const ClientHello& hello_;

@@ -37,10 +37,11 @@ struct FlowSide {
   uint32_t next, previous;  // in the timer list
   uint32_t deadline_ms, started_ms;  // on the worker's clock
   uint16_t hello_bytes;     // length of the hello
+  uint16_t hello_sent;      // bytes of it that ever went out: SND.NXT - initial_sequence - 1
   uint16_t window;          // the host's, as last announced, at most 65,535
-  uint8_t timer;            // TimerClass
-  uint8_t retransmissions;
-  bool acknowledgement_owed;
+  uint8_t timer : 4;        // TimerClass
+  uint8_t retransmissions : 3;
+  uint8_t acknowledgement_owed : 1;
   uint8_t held_segments;
 };
 static_assert(sizeof(FlowSide) == 24);

@@ -27,10 +27,11 @@ struct Endpoint {
 inline constexpr uint16_t syn_frame_bytes = 14 + 20 + 32;
 inline constexpr uint16_t segment_header_bytes = 14 + 20 + 20;
 
-// The window that every segment announces, unscaled in the SYN and, after the SYN's scale of 8 bits, the same number
-// of KiB/4 afterwards: 64 KiB before the first acknowledgement, then 16 MiB / 256 per unit.
+// The windows that we announce. A SYN's is never scaled. Every other is scaled only by a host that offered to scale, too
+// (RFC 7323 2.2): 65,535 is as much as the others can be told, and 16 MiB for those that scale, more than any of them has
+// under way before the end of a flight. A desktop's usual 1,024 would let the others send 1 KiB per round trip.
 inline constexpr uint16_t syn_window = 64240;
-inline constexpr uint16_t segment_window = 1024;  // << 8 = 256 KiB, above limits::flight_bytes
+inline constexpr uint16_t segment_window = 65535;
 inline constexpr uint8_t window_scale = 8;
 
 // A SYN as a common desktop sends it (MSS 1460, window scale 8, SACK permitted), with everything that does not depend on

@@ -202,7 +202,7 @@ TEST_F(Hello, ALostPieceIsSentAgain) {
   const auto heard = server.hear();
   ASSERT_EQ(heard.size(), 1u);
   EXPECT_EQ(server.client_offset(heard[0]), 100u);
-  EXPECT_EQ(heard[0].payload.size(), 100u);
+  EXPECT_EQ(server.received, hello_bytes);
   connections->abandon_all();
   expect_reset(server);
 }
@@ -259,6 +259,28 @@ TEST_F(Hello, AWindowProbeThatWasTakenGoesOnFromThere) {
   EXPECT_EQ(server.received, hello_bytes);
   server.signal(ack);
   finish();
+}
+
+// The hello arrived in full, but the acknowledgement of its end was lost, and the window shut
+// meanwhile. Once the end is acknowledged there is nothing left to send.
+TEST_F(Hello, AWindowThatShutsBehindItDoesNotMatter) {
+  server.syn_ack();
+  server.hear();
+  server.acknowledged = 100;
+  server.acknowledges = false;
+  server.window = 0;
+  server.signal(ack);
+  wait(1010);
+  const auto probes = server.hear();
+  ASSERT_EQ(probes.size(), 1u);
+  EXPECT_EQ(probes[0].payload.size(), 1u);
+  server.acknowledged = static_cast<uint32_t>(hello_bytes.size());
+  server.signal(ack);
+  wait(limits::silence_ms - 50);
+  EXPECT_TRUE(server.hear().empty());
+  wait(100);
+  expect_timeout(1);
+  expect_reset(server);
 }
 
 // A tarpit takes each window probe's byte and keeps its window shut. Every byte is progress, so

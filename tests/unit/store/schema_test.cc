@@ -217,13 +217,15 @@ TEST(Schema, SaysWhichFieldIsWrong) {
 // A reader that calls itself for each level would need more stack than there is.
 TEST(Schema, DepthOfBrokenBytesIsBounded) {
   const std::string key = schema::pair_key({1, 443, "example.org"});
-  const std::string deep(4 << 20, '\x81');
+  // Whole items otherwise: a list in a list in a list ... of a number; a map in a map ...
+  const std::string deep = std::string(4 << 20, '\x81') + '\0';
   EXPECT_THROW(schema::decode_pair(key, deep), std::runtime_error);
   std::string maps;
   for (int i = 0; i < 1 << 20; ++i)
     maps +=
         "\xa1\x61"
         "a";
+  maps += '\0';
   EXPECT_THROW(schema::decode_pair(key, maps), std::runtime_error);
   // Lengths that promise more than there is.
   EXPECT_THROW(schema::decode_pair(key, "\xbb\xff\xff\xff\xff\xff\xff\xff\xff"),
