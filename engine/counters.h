@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of every received frame: one list makes the enum, the counter and the word in reports. The
-// outcomes of a worker sum to the frames it received.
+// What becomes of every received frame: one list makes the enum, the counter and the word in
+// reports. The outcomes of a worker sum to the frames it received.
 #pragma once
 
 #include <array>

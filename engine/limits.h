@@ -7,8 +7,9 @@
 
 namespace steppe::limits {
 
-// The variant travels in the difference between the SYN's sequence number and its PRF (plan/cookie.h);
-// 2^24 of them leave a stray SYN-ACK a chance of 2^-8 per port that fits, times 2^-14 for the port.
+// The variant travels in the difference between the SYN's sequence number and its PRF
+// (plan/cookie.h); 2^24 of them leave a stray SYN-ACK a chance of 2^-8 per port that fits, times
+// 2^-14 for the port.
 inline constexpr uint32_t variants = 1u << 24;
 
 // Longest server name on the wire: RFC 1035 2.3.4, less the root label.

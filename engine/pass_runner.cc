@@ -11,8 +11,8 @@
 namespace steppe {
 namespace {
 
-// How long the drain sleeps when the rings are empty: short against the time that a page of results takes
-// to the disk, long against a poll.
+// How long the drain sleeps when the rings are empty: short against the time that a page of results
+// takes to the disk, long against a poll.
 constexpr unsigned drain_nap_us = 500;
 
 struct Launch {
@@ -48,8 +48,8 @@ bool PassRunner::run(const Work& work) {
   control.targets = work.targets;
   std::vector<Launch> launches;
   for (uint32_t i = 0; i < workers(); ++i)
-    launches.push_back({workers_[i].get(), &work.pass, work.lists[i].get(), &control,
-                        work.rate / workers()});
+    launches.push_back(
+        {workers_[i].get(), &work.pass, work.lists[i].get(), &control, work.rate / workers()});
   for (uint32_t i = 0; i < workers(); ++i)
     if (rte_eal_remote_launch(run_worker, &launches[i], port_.lcore(static_cast<uint16_t>(i))) != 0)
       throw std::runtime_error("a worker cannot be started");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a pass: workers on their lcores, judges on the program's own threads, until both have nothing left.
+// Runs a pass: workers on their lcores, judges on the program's own threads, until both have
+// nothing left.
 #pragma once
 
 #include <atomic>
@@ -23,17 +24,17 @@ class PassRunner {
   struct Work {
     Pass& pass;
     std::span<const std::unique_ptr<WorkList>> lists;  // one for each worker
-    double rate;                                       // targets a second at most; infinity: no limit
-    uint32_t settle_ms;                                // late answers are awaited so long,
-    uint64_t targets;                                  // or until so many targets have answered
+    double rate;         // targets a second at most; infinity: no limit
+    uint32_t settle_ms;  // late answers are awaited so long,
+    uint64_t targets;    // or until so many targets have answered
     std::function<Asked(const Observation&)> ask;
     std::function<void(std::vector<Judgement>&)> write;
-    std::function<void()> tick;                        // now and then, between writes; never beside one
+    std::function<void()> tick;  // now and then, between writes; never beside one
   };
 
-  PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked, TrustStore& trust,
-             std::span<const VerdictRule* const> rules, const std::atomic<int>& stop,
-             const Config& config);
+  PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked,
+             TrustStore& trust, std::span<const VerdictRule* const> rules,
+             const std::atomic<int>& stop, const Config& config);
 
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
   // Blocks until the pass is over. False: it was stopped before its end.

@@ -7,11 +7,14 @@
 namespace steppe {
 namespace {
 
-// A commit costs a write to the log; once a second, or once this much has gathered, it does not show.
+// A commit costs a write to the log; once a second, or once this much has gathered, it does not
+// show.
 constexpr int64_t commit_interval_ms = 1000;
 constexpr size_t commit_bytes = 8 << 20;
 
-std::string bytes_of(const Digest& digest) { return {digest.begin(), digest.end()}; }
+std::string bytes_of(const Digest& digest) {
+  return {digest.begin(), digest.end()};
+}
 
 }  // namespace
 
@@ -120,7 +123,8 @@ void Round::set_state(uint32_t host, uint32_t column, PairState state) {
 void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
   set_state(host, column,
             {.verdict = Verdict::same, .interference = Interference::no, .settled = true});
-  // Most pairs end here. One that was something else in an earlier round has a history to go on with.
+  // Most pairs end here. One that was something else in an earlier round has a history to go on
+  // with.
   if (!recorded_.contains(index(host, column))) return;
   Judgement judgement;
   judgement.verdict = Verdict::same;
@@ -185,8 +189,8 @@ void Round::add(uint32_t host, uint32_t column, const TryRecord& made) {
 
 // Untrusted leaves, by who signed them: how unknown interceptors are found.
 void Round::note_sighting(uint32_t host, uint32_t column, const TryRecord& made) {
-  if (!made.outcome.issuer_spki || (made.outcome.verdict != Verdict::injected &&
-                                    made.outcome.verdict != Verdict::untrusted))
+  if (!made.outcome.issuer_spki ||
+      (made.outcome.verdict != Verdict::injected && made.outcome.verdict != Verdict::untrusted))
     return;
   interceptors_.add(*made.outcome.issuer_spki,
                     {.host_address = hosts_[host].record.address,
@@ -226,7 +230,8 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
   const auto found = tries_.find(index(host, column));
   std::vector<Try> made;
   if (found != tries_.end()) made = found->second;
-  // A key that also signs under control names is the host's own doing, however alike its leaves are.
+  // A key that also signs under control names is the host's own doing, however alike its leaves
+  // are.
   for (Try& one : made)
     if (one.verdict == Verdict::injected && one.issuer_spki &&
         interceptors_.seen_under_control(*one.issuer_spki))
@@ -244,10 +249,9 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
     for (const Try& one : made)
       if (one.issuer_spki && interceptors_.is_forging(*one.issuer_spki))
         interceptor = one.issuer_spki;
-  set_state(host, column,
-            {.verdict = settlement.verdict,
-             .interference = settlement.interference,
-             .settled = true});
+  set_state(
+      host, column,
+      {.verdict = settlement.verdict, .interference = settlement.interference, .settled = true});
   put_settlement(host, column, settlement, interceptor);
   return true;
 }
@@ -255,8 +259,7 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
 bool Round::is_refusal(uint32_t host, const Judgement& judgement) const {
   const HostRecord& known = hosts_[host].record;
   return known.refusal != Verdict::none && judgement.verdict == known.refusal &&
-         (known.refusal != Verdict::alert ||
-          judgement.observation.detail == known.refusal_detail);
+         (known.refusal != Verdict::alert || judgement.observation.detail == known.refusal_detail);
 }
 
 void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement) {
@@ -267,10 +270,9 @@ void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judg
                               .attempts = static_cast<uint8_t>(tries(host, column)),
                               .agreeing = static_cast<uint8_t>(tries(host, column)),
                               .stateful = false};
-  set_state(host, column,
-            {.verdict = settlement.verdict,
-             .interference = settlement.interference,
-             .settled = true});
+  set_state(
+      host, column,
+      {.verdict = settlement.verdict, .interference = settlement.interference, .settled = true});
   put_settlement(host, column, settlement, std::nullopt);
 }
 
@@ -298,8 +300,8 @@ void Round::put_interceptors() {
     if (const auto chain = issuer_chains_.find(bytes_of(found.spki)); chain != issuer_chains_.end())
       entry.chain = chain->second;
     for (const auto& [pair, made] : tries_)
-      entry.pairs += std::ranges::any_of(
-          made, [&](const Try& one) { return one.issuer_spki == found.spki; });
+      entry.pairs +=
+          std::ranges::any_of(made, [&](const Try& one) { return one.issuer_spki == found.spki; });
     batch_.put_interceptor(entry);
   }
 }

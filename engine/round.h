@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A round's memory: the probed hosts, the pair matrix, the tries at pairs that are not settled yet; and the one writer of its
-// records.
+// A round's memory: the probed hosts, the pair matrix, the tries at pairs that are not settled yet;
+// and the one writer of its records.
 #pragma once
 
 #include <array>
@@ -35,7 +35,8 @@ struct TryContext {
   bool stateful = false;
 };
 
-// Not thread-safe, but for matrix().get(): the campaign's, which calls it from one thread at a time.
+// Not thread-safe, but for matrix().get(): the campaign's, which calls it from one thread at a
+// time.
 class Round {
  public:
   // begins or goes on with `record`; writes nothing yet.
@@ -53,8 +54,8 @@ class Round {
   Chain load_chain(const std::vector<Digest>& digests) const;
 
   // --- probe and confirm ------------------------------------------------------------------
-  // The probed hosts of this round, ascending by address; makes the matrix. With `fresh` all pairs are open, and the list goes
-  // to the store; otherwise matrix and tries come from there.
+  // The probed hosts of this round, ascending by address; makes the matrix. With `fresh` all pairs
+  // are open, and the list goes to the store; otherwise matrix and tries come from there.
   void set_hosts(std::vector<ProbedHost> hosts, bool fresh);
   const std::vector<ProbedHost>& hosts() const { return hosts_; }
   const std::vector<uint32_t>& addresses() const { return addresses_; }
@@ -71,7 +72,8 @@ class Round {
   size_t tries(uint32_t host, uint32_t column) const;
   // Settles a pair if its tries allow it; with `final` in any case. True: it is settled.
   bool settle_pair(uint32_t host, uint32_t column, bool final);
-  // A pair that is `alert`, `closed` or `reset` just as the host answers any unknown name: settled at once.
+  // A pair that is `alert`, `closed` or `reset` just as the host answers any unknown name: settled
+  // at once.
   bool is_refusal(uint32_t host, const Judgement& judgement) const;
   void settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement);
   // Its controls kept failing, or did not agree.

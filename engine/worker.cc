@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a packet. One lcore owns one queue pair, one flow table and one ring to the judges, and runs to completion:
-// nothing here allocates, locks, logs or waits, but for a nap when there was nothing to do for a while.
+// The life of a packet. One lcore owns one queue pair, one flow table and one ring to the judges,
+// and runs to completion: nothing here allocates, locks, logs or waits, but for a nap when there
+// was nothing to do for a while.
 #include "engine/worker.h"
 
 #include <rte_cycles.h>
@@ -15,8 +16,8 @@
 namespace steppe {
 namespace {
 
-// Empty rounds before a nap, and its length. On a machine with fewer cores than work, a poll loop that never
-// lets go starves the judges; at line rate there are no empty rounds.
+// Empty rounds before a nap, and its length. On a machine with fewer cores than work, a poll loop
+// that never lets go starves the judges; at line rate there are no empty rounds.
 constexpr uint32_t empty_rounds = 64;
 constexpr unsigned nap_us = 20;
 
@@ -30,11 +31,12 @@ constexpr uint32_t reply_room = 2 * limits::burst + 2 * timers_per_round;
 constexpr uint32_t device_dead_ms = 10000;
 
 rte_ring* make_ring(uint16_t queue, uint32_t flows) {
-  // Every open connection ends in one observation: with twice their number there is always room for those that are
-  // open, once probing stops at half.
+  // Every open connection ends in one observation: with twice their number there is always room for
+  // those that are open, once probing stops at half.
   const std::string name = "steppe-observations-" + std::to_string(queue);
-  rte_ring* ring = rte_ring_create_elem(name.c_str(), sizeof(Observation), rte_align32pow2(flows * 2),
-                                        SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+  rte_ring* ring =
+      rte_ring_create_elem(name.c_str(), sizeof(Observation), rte_align32pow2(flows * 2),
+                           SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
   if (ring == nullptr) throw std::runtime_error("no memory for the ring of observations");
   return ring;
 }
@@ -64,7 +66,9 @@ Worker::~Worker() {
   rte_ring_free(ring_);
 }
 
-uint32_t Worker::clock_ms() const { return static_cast<uint32_t>(now_ticks_ / ticks_per_ms_); }
+uint32_t Worker::clock_ms() const {
+  return static_cast<uint32_t>(now_ticks_ / ticks_per_ms_);
+}
 
 void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) {
   pass_ = &pass;
@@ -121,8 +125,7 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
 // A burst of frames: read once, then to the connections, to ARP, or away.
 uint32_t Worker::receive() {
   std::array<rte_mbuf*, limits::burst> frames;
-  const uint16_t received =
-      rte_eth_rx_burst(port_.id(), queue_, frames.data(), frames.size());
+  const uint16_t received = rte_eth_rx_burst(port_.id(), queue_, frames.data(), frames.size());
   for (uint16_t i = 0; i < received; ++i) {
     rte_mbuf* frame = frames[i];
     if (rte_pktmbuf_linearize(frame) != 0) {
@@ -164,8 +167,8 @@ uint32_t Worker::receive() {
 
 // New SYNs, as many as the rate allows, and only while there is room for what they will bring.
 uint32_t Worker::probe(WorkList& list, PassControl& control) {
-  if (connections_.crowded() || frames_scarce_ ||
-      rte_ring_free_count(ring_) < config_.flows || transmitter_.room() < reply_room + limits::burst)
+  if (connections_.crowded() || frames_scarce_ || rte_ring_free_count(ring_) < config_.flows ||
+      transmitter_.room() < reply_room + limits::burst)
     return 0;
   const uint32_t allowed = pacer_.allowed(now_ticks_, limits::burst, syn_frame_bytes);
   if (allowed == 0) return 0;
@@ -189,7 +192,8 @@ uint32_t Worker::probe(WorkList& list, PassControl& control) {
   return taken;
 }
 
-// Everything that leaves passes here: the blocklist is checked once more, and the rate learns what was sent.
+// Everything that leaves passes here: the blocklist is checked once more, and the rate learns what
+// was sent.
 void Worker::transmit() {
   if (transmitter_.count == 0) {
     transmitted_ms_ = now_ms_;
@@ -212,8 +216,8 @@ void Worker::transmit() {
   uint64_t bytes = 0;
   std::array<uint16_t, Transmitter::capacity> lengths;
   for (uint32_t i = 0; i < kept; ++i) lengths[i] = transmitter_.frames[i]->data_len;
-  const uint16_t sent = rte_eth_tx_burst(port_.id(), queue_, transmitter_.frames.data(),
-                                         static_cast<uint16_t>(kept));
+  const uint16_t sent =
+      rte_eth_tx_burst(port_.id(), queue_, transmitter_.frames.data(), static_cast<uint16_t>(kept));
   if (sent > 0) transmitted_ms_ = now_ms_;
   for (uint16_t i = 0; i < sent; ++i) bytes += lengths[i];
   std::copy(transmitter_.frames.begin() + sent, transmitter_.frames.begin() + kept,
@@ -228,14 +232,14 @@ void Worker::transmit() {
 bool Worker::hand_over() {
   auto& waiting = connections_.observations;
   if (waiting.empty()) return true;
-  const unsigned handed =
-      rte_ring_enqueue_burst_elem(ring_, waiting.data(), sizeof(Observation),
-                                  static_cast<unsigned>(waiting.size()), nullptr);
+  const unsigned handed = rte_ring_enqueue_burst_elem(
+      ring_, waiting.data(), sizeof(Observation), static_cast<unsigned>(waiting.size()), nullptr);
   waiting.erase(waiting.begin(), waiting.begin() + handed);
   return waiting.empty();
 }
 
-// Once a millisecond: figures for others, and the look at the pool that is too dear for every round.
+// Once a millisecond: figures for others, and the look at the pool that is too dear for every
+// round.
 void Worker::publish(const WorkList& list, PassControl& control) {
   const auto put = [](std::atomic<uint64_t>& figure, uint64_t value) {
     figure.store(value, std::memory_order_relaxed);

@@ -22,17 +22,18 @@ namespace steppe {
 // What the workers of a pass share.
 struct PassControl {
   uint32_t workers = 1;
-  uint32_t settle_ms = 8000;                  // answers are awaited so long after the last probe,
-  uint64_t targets = UINT64_MAX;              // or until so many targets have answered
+  uint32_t settle_ms = 8000;      // answers are awaited so long after the last probe,
+  uint64_t targets = UINT64_MAX;  // or until so many targets have answered
   std::atomic<uint64_t> answered{0};
-  std::atomic<int> stop{0};                   // 1: no new probes; 2: leave at once
-  std::atomic<uint32_t> lists_done{0};        // workers without further probes
-  std::atomic<uint32_t> last_probe_ms{0};     // of any worker, on the workers' clock
+  std::atomic<int> stop{0};                // 1: no new probes; 2: leave at once
+  std::atomic<uint32_t> lists_done{0};     // workers without further probes
+  std::atomic<uint32_t> last_probe_ms{0};  // of any worker, on the workers' clock
   std::atomic<uint32_t> workers_done{0};
-  std::atomic<bool> device_dead{false};       // it took no frame for a long time
+  std::atomic<bool> device_dead{false};  // it took no frame for a long time
 };
 
-// A worker's figures, for whoever looks: each written by the worker alone. They count from the start of the program.
+// A worker's figures, for whoever looks: each written by the worker alone. They count from the
+// start of the program.
 struct WorkerFigures {
   std::atomic<uint64_t> sent{0}, sent_bytes{0}, received{0}, probes{0}, transmit_dropped{0},
       answered{0}, blocked{0}, position{0}, open{0};
@@ -53,8 +54,9 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Runs a pass on the calling lcore, until all workers' lists are exhausted, all connections are over and late answers have
-  // been awaited. rate: at most so many packets a second in this pass; infinity: as configured.
+  // Runs a pass on the calling lcore, until all workers' lists are exhausted, all connections are
+  // over and late answers have been awaited. rate: at most so many packets a second in this pass;
+  // infinity: as configured.
   void run(Pass& pass, WorkList& list, PassControl& control, double rate);
 
   // Observations, for the judges; single consumer.

@@ -12,8 +12,8 @@ constexpr uint8_t syn_flag = RTE_TCP_SYN_FLAG, ack_flag = RTE_TCP_ACK_FLAG,
                   rst_flag = RTE_TCP_RST_FLAG, fin_flag = RTE_TCP_FIN_FLAG,
                   psh_flag = RTE_TCP_PSH_FLAG;
 
-// Payloads below this are copied to the end of the last mbuf rather than held in one of their own, so that a server that
-// sends a byte per segment cannot take 2 KB of the pool with each.
+// Payloads below this are copied to the end of the last mbuf rather than held in one of their own,
+// so that a server that sends a byte per segment cannot take 2 KB of the pool with each.
 constexpr uint32_t copied_bytes = 256;
 
 // A segment below this is taken for the last one that the server has to send: acknowledged at once.
@@ -24,17 +24,23 @@ constexpr uint16_t full_segment_bytes = 536;
 constexpr int32_t receive_window = int32_t{segment_window} << window_scale;
 
 // a - b on the circle of sequence numbers (RFC 9293 3.4).
-int32_t distance(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b); }
+int32_t distance(uint32_t a, uint32_t b) {
+  return static_cast<int32_t>(a - b);
+}
 
 int64_t unix_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
-// A held segment's first sequence number, and whether a FIN follows it, live in fields of the mbuf that nobody
-// needs after reception.
-uint32_t& held_sequence(rte_mbuf* frame) { return frame->hash.rss; }
-uint16_t& held_fin(rte_mbuf* frame) { return frame->vlan_tci; }
+// A held segment's first sequence number, and whether a FIN follows it, live in fields of the mbuf
+// that nobody needs after reception.
+uint32_t& held_sequence(rte_mbuf* frame) {
+  return frame->hash.rss;
+}
+uint16_t& held_fin(rte_mbuf* frame) {
+  return frame->vlan_tci;
+}
 
 bool outlived(const FlowSide& side, uint32_t now_ms) {
   return now_ms - side.started_ms > limits::flow_lifetime_ms;
@@ -57,7 +63,9 @@ Connections::Connections(const std::string& name, uint32_t capacity, const Clien
   observations.reserve(4096);
 }
 
-Connections::~Connections() { abandon_all(); }
+Connections::~Connections() {
+  abandon_all();
+}
 
 // --- From the SYN-ACK to the hello ---------------------------------------------------------------
 
@@ -71,18 +79,20 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
   const int32_t ahead = distance(segment.sequence, flow->receive_next);
   if ((segment.flags & rst_flag) != 0) {
     rte_pktmbuf_free(frame);
-    // Only a RST at exactly RCV.NXT counts; another one in the window is asked about (RFC 5961 3.2). Some
-    // middleboxes answer the hello with a RST at our SYN-ACK's number; the challenge lets a server deny it.
-    // Outside the window it means nothing.
+    // Only a RST at exactly RCV.NXT counts; another one in the window is asked about (RFC
+    // 5961 3.2). Some middleboxes answer the hello with a RST at our SYN-ACK's number; the
+    // challenge lets a server deny it. Outside the window it means nothing.
     if (ahead < 0 || ahead >= receive_window) return PacketOutcome::stray_reset;
     if (ahead != 0) return acknowledge_out_of_sequence(*flow);
     end(*flow, Ending::reset,
-        flow->flight != nullptr ? detail::reset_in_answer : detail::reset_before_answer, segment.ttl);
+        flow->flight != nullptr ? detail::reset_in_answer : detail::reset_before_answer,
+        segment.ttl);
     return PacketOutcome::reset;
   }
   if ((segment.flags & syn_flag) != 0) {
     rte_pktmbuf_free(frame);
-    // Our ACK was lost and with it the hello: the server repeats its SYN-ACK. Anything else is challenged (RFC 5961 4.2).
+    // Our ACK was lost and with it the hello: the server repeats its SYN-ACK. Anything else is
+    // challenged (RFC 5961 4.2).
     if (ahead == -1 && flow->flight == nullptr && flow->hello_acknowledged == 0) {
       send_hello(*flow);
       return PacketOutcome::syn_ack_repeated;
@@ -106,8 +116,7 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
 
 // A segment of no connection: the answer to a probe, or something late.
 PacketOutcome Connections::without_flow(const Segment& segment, uint32_t now_ms) {
-  const bool syn_ack =
-      (segment.flags & (syn_flag | ack_flag | rst_flag)) == (syn_flag | ack_flag);
+  const bool syn_ack = (segment.flags & (syn_flag | ack_flag | rst_flag)) == (syn_flag | ack_flag);
   if (syn_ack) return open_flow(segment, now_ms);
   if ((segment.flags & rst_flag) != 0) {
     // A refusal acknowledges exactly our SYN (RFC 9293 3.10.7.3).
@@ -117,16 +126,15 @@ PacketOutcome Connections::without_flow(const Segment& segment, uint32_t now_ms)
       return PacketOutcome::stray_reset;
     const auto variant = pass_->cookie.variant(segment.host, segment.local_port,
                                                segment.acknowledgement - 1, pass_->variants);
-    const auto index = variant ? pass_->answer_index(static_cast<uint32_t>(*host), *variant)
-                               : std::nullopt;
+    const auto index =
+        variant ? pass_->answer_index(static_cast<uint32_t>(*host), *variant) : std::nullopt;
     if (!index || !pass_->answers.claim(*index)) return PacketOutcome::stray_reset;
     report_unopened(&segment, nullptr, static_cast<uint32_t>(*host), *variant, *index);
     return PacketOutcome::refused;
   }
-  // As a closed connection answers (RFC 9293 3.10.7.1), so that a server whose RST was lost lets go. Other ports than
-  // the target never heard of us.
-  if ((segment.flags & ack_flag) != 0 &&
-      segment.host_port == transmitter_.endpoint.target_port)
+  // As a closed connection answers (RFC 9293 3.10.7.1), so that a server whose RST was lost lets
+  // go. Other ports than the target never heard of us.
+  if ((segment.flags & ack_flag) != 0 && segment.host_port == transmitter_.endpoint.target_port)
     transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
   return PacketOutcome::stray;
 }
@@ -135,8 +143,7 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   const auto reset = [&] {
     transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
   };
-  if (segment.host_port != transmitter_.endpoint.target_port)
-    return PacketOutcome::syn_ack_unknown;
+  if (segment.host_port != transmitter_.endpoint.target_port) return PacketOutcome::syn_ack_unknown;
   const auto host = pass_->addresses.rank(segment.host);
   const auto variant = host ? pass_->cookie.variant(segment.host, segment.local_port,
                                                     segment.acknowledgement - 1, pass_->variants)
@@ -168,24 +175,23 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   return PacketOutcome::syn_ack_opened;
 }
 
-// What of the hello is not acknowledged, as far as the host's window goes; one byte where it is shut and the timer asks for a
-// window probe (RFC 9293 3.8.6.1); a bare ACK where there is nothing else to say.
+// What of the hello is not acknowledged, as far as the host's window goes; one byte where it is
+// shut and the timer asks for a window probe (RFC 9293 3.8.6.1); a bare ACK where there is nothing
+// else to say.
 void Connections::send_hello(Flow& flow) {
   FlowSide& side = table_.side(&flow);
   std::array<uint8_t, limits::client_hello_bytes> bytes;
   const uint64_t random = uint64_t{flow.initial_sequence} << 32 | flow.address;
-  const size_t length =
-      hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random);
+  const size_t length = hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random);
   side.hello_bytes = static_cast<uint16_t>(length);
   const bool probing = side.window == 0 && side.retransmissions > 0;
   const size_t room = probing ? 1 : side.window;
   const size_t begin = std::min<size_t>(flow.hello_acknowledged, length);
   const size_t end = std::min(length, begin + room);
   side.hello_sent = std::max(side.hello_sent, static_cast<uint16_t>(end));
-  flow.state = static_cast<uint32_t>(end < length ? FlowState::hello_waiting
-                                                  : FlowState::hello_sent);
-  transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow),
-                       flow.receive_next,
+  flow.state =
+      static_cast<uint32_t>(end < length ? FlowState::hello_waiting : FlowState::hello_sent);
+  transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow), flow.receive_next,
                        end > begin ? ack_flag | psh_flag : ack_flag,
                        std::span(bytes).subspan(begin, end - begin));
   side.acknowledgement_owed = false;
@@ -202,11 +208,11 @@ PacketOutcome Connections::acknowledge_out_of_sequence(Flow& flow) {
   return PacketOutcome::challenged;
 }
 
-// False: it acknowledges what was never sent, so nothing in the segment counts (RFC 9293 3.10.7.4, fifth check).
+// False: it acknowledges what was never sent, so nothing in the segment counts (RFC 9293 3.10.7.4,
+// fifth check).
 bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_t now_ms) {
   FlowSide& side = table_.side(&flow);
-  const int32_t acknowledged =
-      distance(segment.acknowledgement, flow.initial_sequence + 1);
+  const int32_t acknowledged = distance(segment.acknowledgement, flow.initial_sequence + 1);
   if (acknowledged > side.hello_sent) return false;
   // Old ones say nothing new.
   if (acknowledged < flow.hello_acknowledged) return true;
@@ -220,7 +226,8 @@ bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_
     flow.state = static_cast<uint32_t>(FlowState::answer_waiting);
     restart_timer(flow, TimerClass::silence, now_ms);
   } else if (state == FlowState::hello_waiting) {
-    // A host that takes a byte at a time makes progress, too, but not for ever: then the timer runs out.
+    // A host that takes a byte at a time makes progress, too, but not for ever: then the timer runs
+    // out.
     if ((!progress && !opened) || outlived(side, now_ms)) return true;
     side.retransmissions = 0;
     restart_timer(flow, TimerClass::retransmit_first, now_ms);
@@ -252,8 +259,7 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
   }
   // Cut the frame down to the bytes that are new (RFC 9293 3.10.7.4: trimmed from the left).
   rte_pktmbuf_adj(frame, static_cast<uint16_t>(segment.payload_offset + known));
-  rte_pktmbuf_trim(frame, static_cast<uint16_t>(frame->data_len -
-                                                (segment.payload_bytes - known)));
+  rte_pktmbuf_trim(frame, static_cast<uint16_t>(frame->data_len - (segment.payload_bytes - known)));
   const uint16_t fresh_bytes = frame->data_len;
   const bool filled_gap = flow.held != nullptr;
   if (fresh_bytes == 0) {
@@ -273,8 +279,8 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
   }
   flow.state = static_cast<uint32_t>(FlowState::receiving);
   restart_timer(flow, TimerClass::silence, now_ms);
-  // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC 9293 3.7.4) the rest
-  // waits for our ACK.
+  // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC
+  // 9293 3.7.4) the rest waits for our ACK.
   if (side.acknowledgement_owed || filled_gap || fresh_bytes < full_segment_bytes ||
       (segment.flags & psh_flag) != 0)
     send_acknowledgement(flow);
@@ -306,7 +312,8 @@ bool Connections::hold(Flow& flow, rte_mbuf* frame, const Segment& segment) {
   return true;
 }
 
-// Delivers what waited behind a gap that is now filled. False: the connection has ended. fin: set if a FIN is now in order.
+// Delivers what waited behind a gap that is now filled. False: the connection has ended. fin: set
+// if a FIN is now in order.
 bool Connections::deliver_held(Flow& flow, uint8_t ttl, bool& fin) {
   while (flow.held != nullptr && distance(held_sequence(flow.held), flow.receive_next) <= 0) {
     rte_mbuf* frame = flow.held;
@@ -454,7 +461,8 @@ void Connections::report_unopened(const Segment* segment, const IcmpError* icmp,
                           .flight = nullptr});
 }
 
-// An ICMP error about a SYN ends the try. About a connection it is soft: a path may mend (RFC 5461 4).
+// An ICMP error about a SYN ends the try. About a connection it is soft: a path may mend (RFC 5461
+// 4).
 PacketOutcome Connections::on_icmp(const IcmpError& icmp) {
   constexpr uint8_t destination_unreachable = 3;
   const auto host = pass_->addresses.rank(icmp.host);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// All connections of a worker: a TCP client (RFC 9293) that sends one ClientHello, reads until it has the
-// certificate, and leaves. It holds no sockets, and no memory for a host that has not answered.
+// All connections of a worker: a TCP client (RFC 9293) that sends one ClientHello, reads until it
+// has the certificate, and leaves. It holds no sockets, and no memory for a host that has not
+// answered.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -20,8 +21,8 @@
 
 namespace steppe {
 
-// Not thread-safe; one per worker. After the constructor nothing here allocates, but the observations' vector, whose
-// capacity is reserved: the worker empties it every burst.
+// Not thread-safe; one per worker. After the constructor nothing here allocates, but the
+// observations' vector, whose capacity is reserved: the worker empties it every burst.
 class Connections {
  public:
   Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
@@ -65,8 +66,8 @@ class Connections {
   void forget(Flow& flow);
   void report_unopened(const Segment* segment, const IcmpError* icmp, uint32_t host,
                        uint32_t variant, uint64_t answer_index);
-  // SND.UNA and SND.NXT. What is no part of the hello goes out with the latter: it is what a host that has all of
-  // it expects, and within the window of one that has not.
+  // SND.UNA and SND.NXT. What is no part of the hello goes out with the latter: it is what a host
+  // that has all of it expects, and within the window of one that has not.
   uint32_t send_unacknowledged(const Flow& flow) const {
     return flow.initial_sequence + 1 + flow.hello_acknowledged;
   }

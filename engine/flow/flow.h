@@ -11,22 +11,22 @@
 namespace steppe {
 
 enum class FlowState : uint8_t {
-  hello_waiting,  // the hello is not out in full: the host's window is too small for it
-  hello_sent,     // not all of it is acknowledged yet
-  answer_waiting, // the hello has arrived, nothing has come back
-  receiving,      // some of the answer is here
+  hello_waiting,   // the hello is not out in full: the host's window is too small for it
+  hello_sent,      // not all of it is acknowledged yet
+  answer_waiting,  // the hello has arrived, nothing has come back
+  receiving,       // some of the answer is here
 };
 
 struct alignas(64) Flow {
-  rte_mbuf* flight;       // in-order bytes so far, one mbuf chain; null: none
-  rte_mbuf* held;         // segments behind a gap, by ascending sequence number, chained by `next`
+  rte_mbuf* flight;  // in-order bytes so far, one mbuf chain; null: none
+  rte_mbuf* held;    // segments behind a gap, by ascending sequence number, chained by `next`
   TlsStream tls;
-  uint32_t address;       // the host's, host byte order
-  uint32_t host;          // its index in the pass
+  uint32_t address;           // the host's, host byte order
+  uint32_t host;              // its index in the pass
   uint32_t initial_sequence;  // ours: the SYN's
-  uint32_t receive_next;  // RCV.NXT
+  uint32_t receive_next;      // RCV.NXT
   uint32_t variant : 24;
-  uint32_t state : 8;     // FlowState
+  uint32_t state : 8;  // FlowState
   uint16_t source_port;
   uint16_t hello_acknowledged;  // bytes of the hello: SND.UNA - initial_sequence - 1
 };
@@ -34,12 +34,12 @@ static_assert(sizeof(Flow) == 64);
 
 // Kept apart from the flow, by the same index: timers and what only transmissions need.
 struct FlowSide {
-  uint32_t next, previous;  // in the timer list
+  uint32_t next, previous;           // in the timer list
   uint32_t deadline_ms, started_ms;  // on the worker's clock
-  uint16_t hello_bytes;     // length of the hello
-  uint16_t hello_sent;      // bytes of it that ever went out: SND.NXT - initial_sequence - 1
-  uint16_t window;          // the host's, as last announced, at most 65,535
-  uint8_t timer : 4;        // TimerClass
+  uint16_t hello_bytes;              // length of the hello
+  uint16_t hello_sent;  // bytes of it that ever went out: SND.NXT - initial_sequence - 1
+  uint16_t window;      // the host's, as last announced, at most 65,535
+  uint8_t timer : 4;    // TimerClass
   uint8_t retransmissions : 3;
   uint8_t acknowledgement_owed : 1;
   uint8_t held_segments;

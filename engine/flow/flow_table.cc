@@ -25,7 +25,8 @@ FlowTable::FlowTable(const std::string& name, uint32_t capacity) : capacity_(cap
   parameters.key_len = sizeof(Key);
   parameters.hash_func = rte_hash_crc;
   parameters.socket_id = SOCKET_ID_ANY;
-  // A cuckoo table can refuse a key long before it is full; with chained buckets it holds its capacity.
+  // A cuckoo table can refuse a key long before it is full; with chained buckets it holds its
+  // capacity.
   parameters.extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE;
   hash_ = rte_hash_create(&parameters);
   if (hash_ == nullptr)
@@ -37,7 +38,9 @@ FlowTable::FlowTable(const std::string& name, uint32_t capacity) : capacity_(cap
   sides_.resize(positions);
 }
 
-FlowTable::~FlowTable() { rte_hash_free(hash_); }
+FlowTable::~FlowTable() {
+  rte_hash_free(hash_);
+}
 
 Flow* FlowTable::find(uint32_t address, uint16_t source_port) {
   const Key key{address, source_port};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers of connections: a FIFO list for each duration, so setting, clearing and expiring cost O(1).
+// Timers of connections: a FIFO list for each duration, so setting, clearing and expiring cost
+// O(1).
 #pragma once
 
 #include <array>
@@ -11,7 +12,8 @@
 
 namespace steppe {
 
-// What a timer waits for. Within a class all last equally long, so a class's list is in order of deadlines.
+// What a timer waits for. Within a class all last equally long, so a class's list is in order of
+// deadlines.
 enum class TimerClass : uint8_t { retransmit_first, retransmit_second, retransmit_third, silence };
 
 class FlowTimers {
@@ -51,8 +53,7 @@ class FlowTimers {
   // A flow whose time is up, `none` if there is none; it stays in its list.
   uint32_t expired(uint32_t now_ms) const {
     for (const List& list : lists_)
-      if (list.first != none &&
-          static_cast<int32_t>(now_ms - sides_[list.first].deadline_ms) >= 0)
+      if (list.first != none && static_cast<int32_t>(now_ms - sides_[list.first].deadline_ms) >= 0)
         return list.first;
     return none;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the data plane must know of the pass that is going on: from a SYN-ACK's numbers to the name to send, and to the leaf
-// to expect.
+// What the data plane must know of the pass that is going on: from a SYN-ACK's numbers to the name
+// to send, and to the leaf to expect.
 #pragma once
 
 #include <cstdint>
@@ -21,23 +21,24 @@ namespace steppe {
 // A probed host, as the data plane sees it.
 struct HostPlan {
   std::span<const uint8_t> baseline_leaf;  // DER; empty: none known yet
-  bool own_control = false;                // controls are asked with `own_name` (empty: without a name)
+  bool own_control = false;  // controls are asked with `own_name` (empty: without a name)
   std::string own_name;
 };
 
 // Read-only while a pass runs, but for `answers`. A host's index is the rank of its address.
 struct Pass {
   Cookie cookie;
-  const PrefixSet& addresses;         // of the hosts
+  const PrefixSet& addresses;  // of the hosts
   const NameTable& names;
-  std::span<const HostPlan> hosts;    // by index; empty in discovery: nothing known of any host
+  std::span<const HostPlan> hosts;  // by index; empty in discovery: nothing known of any host
   AnswerMap& answers;
-  uint32_t variants;                  // of the cookie, all hosts'
-  // Confirming passes only: host i's step s asks for column step_columns[answers_at[i] / asks_per_step + s], and
-  // its answers lie at answers_at[i] + variant. Otherwise empty: the variant is the column.
+  uint32_t variants;  // of the cookie, all hosts'
+  // Confirming passes only: host i's step s asks for column step_columns[answers_at[i] /
+  // asks_per_step + s], and its answers lie at answers_at[i] + variant. Otherwise empty: the
+  // variant is the column.
   std::span<const uint64_t> answers_at;
   std::span<const uint32_t> step_columns;
-  bool report_unopened = true;        // tell the judges of refusals and ICMP errors, too
+  bool report_unopened = true;  // tell the judges of refusals and ICMP errors, too
 
   // The place of (host, variant) in `answers`; nullopt if the host is not asked it.
   std::optional<uint64_t> answer_index(uint32_t host, uint32_t variant) const {
@@ -47,9 +48,8 @@ struct Pass {
     return index;
   }
   uint32_t column(uint32_t host, uint32_t variant) const {
-    return answers_at.empty()
-               ? variant
-               : step_columns[(answers_at[host] + variant) / asks_per_step];
+    return answers_at.empty() ? variant
+                              : step_columns[(answers_at[host] + variant) / asks_per_step];
   }
   std::string_view server_name(uint32_t host, uint32_t variant) const {
     const uint32_t asked = column(host, variant);

@@ -13,7 +13,8 @@
 
 namespace steppe {
 
-// One worker's. What does not fit, or finds no mbuf, is not sent: for TCP that is a lost frame, which its timers mend.
+// One worker's. What does not fit, or finds no mbuf, is not sent: for TCP that is a lost frame,
+// which its timers mend.
 struct Transmitter {
   static constexpr uint32_t capacity = 512;
 
@@ -29,8 +30,8 @@ struct Transmitter {
   void segment(uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
                uint8_t flags, std::span<const uint8_t> payload = {}) {
     const rte_ether_addr& hop = next_hop->of(host);
-    rte_mbuf* frame = room() == 0 || rte_is_zero_ether_addr(&hop) ? nullptr
-                                                                   : rte_pktmbuf_alloc(pool);
+    rte_mbuf* frame =
+        room() == 0 || rte_is_zero_ether_addr(&hop) ? nullptr : rte_pktmbuf_alloc(pool);
     if (frame == nullptr) {
       ++dropped;
       return;

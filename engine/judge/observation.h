@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a worker tells the judges about one connection: all that crosses from the data plane to them.
+// What a worker tells the judges about one connection: all that crosses from the data plane to
+// them.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct Observation {
   uint8_t reserved;
   uint32_t flight_bytes;  // bytes in `flight`
   int64_t time_ms;        // Unix time of the end
-  rte_mbuf* flight;       // the server's bytes in order, as an mbuf chain; the receiver frees it; may be null
+  rte_mbuf*
+      flight;  // the server's bytes in order, as an mbuf chain; the receiver frees it; may be null
 };
 static_assert(std::is_trivially_copyable_v<Observation> && sizeof(Observation) == 32);
 

@@ -9,7 +9,8 @@
 namespace steppe {
 namespace {
 
-// Observations that travel together: enough to make a token's cost small, few enough for a short wait.
+// Observations that travel together: enough to make a token's cost small, few enough for a short
+// wait.
 constexpr size_t batch_size = 256;
 // Batches under way bound the memory of the judges: 16 * 256 flights of a few KB.
 constexpr size_t batches = 16;
@@ -71,13 +72,12 @@ void run_pipeline(const PipelineStages& stages, TrustStore& trust,
   namespace tbb = oneapi::tbb;
   tbb::parallel_pipeline(
       batches,
-      tbb::make_filter<void, Observations>(
-          tbb::filter_mode::serial_in_order,
-          [&](tbb::flow_control& control) {
-            Observations drained;
-            if (!stages.drain(drained, batch_size)) control.stop();
-            return drained;
-          }) &
+      tbb::make_filter<void, Observations>(tbb::filter_mode::serial_in_order,
+                                           [&](tbb::flow_control& control) {
+                                             Observations drained;
+                                             if (!stages.drain(drained, batch_size)) control.stop();
+                                             return drained;
+                                           }) &
           tbb::make_filter<Observations, Judgements>(
               tbb::filter_mode::parallel,
               [&](const Observations& observations) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The judges: oneTBB's parallel_pipeline from the workers' rings to the store. Serial drain, parallel decode, trust, compare
-// and verdict, serial write.
+// The judges: oneTBB's parallel_pipeline from the workers' rings to the store. Serial drain,
+// parallel decode, trust, compare and verdict, serial write.
 #pragma once
 
 #include <cstdint>
@@ -26,25 +26,26 @@ std::vector<std::span<const uint8_t>> spans_of(const Chain& chain);
 // What a host was asked, as far as judging needs it. The pointers live as long as the pass.
 struct Asked {
   std::string_view server_name;
-  const Chain* baseline = nullptr;            // null: none known
+  const Chain* baseline = nullptr;  // null: none known
   const ChainFacts* baseline_facts = nullptr;
 };
 
 // An observation, judged.
 struct Judgement {
-  Observation observation{};     // its flight is gone
+  Observation observation{};  // its flight is gone
   Verdict verdict = Verdict::none;
   Trust trust;
-  Chain chain;                   // as received; empty if no certificate came, or if it was `same`
-  ChainFacts facts;              // of that chain
+  Chain chain;       // as received; empty if no certificate came, or if it was `same`
+  ChainFacts facts;  // of that chain
   std::optional<Evidence> evidence;
   uint16_t tls_version = 0, cipher_suite = 0;
 };
 
-// Drain: appends what the workers have said, at most `most`, and returns false once nothing will ever come. Called by one
-// thread at a time; may wait a little. ask: what the host of an observation was asked; called by many threads.
-// write: in order of arrival, one thread at a time. Returns when drain has returned false and all is written. Exceptions from
-// any of them end the pipeline and come out here.
+// Drain: appends what the workers have said, at most `most`, and returns false once nothing will
+// ever come. Called by one thread at a time; may wait a little. ask: what the host of an
+// observation was asked; called by many threads. write: in order of arrival, one thread at a time.
+// Returns when drain has returned false and all is written. Exceptions from any of them end the
+// pipeline and come out here.
 struct PipelineStages {
   std::function<bool(std::vector<Observation>& out, size_t most)> drain;
   std::function<Asked(const Observation&)> ask;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What has become of each target of a pass, two bits each: the memory that stateless SYNs need after all.
+// What has become of each target of a pass, two bits each: the memory that stateless SYNs need
+// after all.
 #pragma once
 
 #include <atomic>
@@ -15,8 +16,8 @@ enum class Answer : uint8_t {
   same = 3,   // it ended with the baseline's leaf
 };
 
-// Thread-safe: workers claim and finish targets, work lists and the campaign look. Relaxed order is enough: a
-// target's transitions are all made by the worker that holds its flow.
+// Thread-safe: workers claim and finish targets, work lists and the campaign look. Relaxed order is
+// enough: a target's transitions are all made by the worker that holds its flow.
 class AnswerMap {
  public:
   explicit AnswerMap(uint64_t size) : size_(size), words_(size / 32 + 1) {}

@@ -12,7 +12,8 @@ AddressSweep::AddressSweep(const PrefixSet& addresses, const AnswerMap& answers,
       answers_(answers),
       permutation_(addresses.size(), seed),
       walk_(permutation_.walk(0, 1)) {
-  // From the last multiple of the stride at or below the position: a few targets twice, none left out.
+  // From the last multiple of the stride at or below the position: a few targets twice, none left
+  // out.
   const uint64_t turn = from_position / slice.stride();
   const uint64_t begin = turn * slice.stride() + slice.first();
   walk_ = permutation_.walk(begin, slice.stride());
@@ -59,7 +60,8 @@ std::vector<uint32_t> permuted(uint64_t n, uint64_t seed) {
   return order;
 }
 
-// Control i of c stands before test sweep i * tests / (c - 1): the first before all, the last behind all.
+// Control i of c stands before test sweep i * tests / (c - 1): the first before all, the last
+// behind all.
 std::vector<uint32_t> sweep_order(uint32_t controls, uint32_t tests) {
   std::vector<uint32_t> sweeps;
   uint32_t control = 0;
@@ -97,7 +99,8 @@ uint32_t PairSweep::take(std::span<Target> out, int64_t) {
         sweep < controls_
             ? sweep
             // 32 bits of the offset: with 64 the sum could overflow, and the order break there.
-            : static_cast<uint32_t>(controls_ + (sweep - controls_ + (mix(seed_ + host) >> 32)) % tests);
+            : static_cast<uint32_t>(controls_ +
+                                    (sweep - controls_ + (mix(seed_ + host) >> 32)) % tests);
     if (answers_.get(uint64_t{host} * columns_ + column) != Answer::none) continue;
     out[taken++] = {hosts_[host], column};
   }
@@ -143,8 +146,8 @@ SequenceList::SequenceList(std::vector<Sequence> sequences, const AnswerMap& ans
   }
 }
 
-// A step is over. Tests go on whatever came; a control that failed is asked again, then twice more after
-// a pause (what a test left behind may wear off); then the host is dropped.
+// A step is over. Tests go on whatever came; a control that failed is asked again, then twice more
+// after a pause (what a test left behind may wear off); then the host is dropped.
 void SequenceList::step_over(size_t i, bool same, int64_t now_ms) {
   Progress& progress = progress_[i];
   const bool control = progress.step % 2 == 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pass asks, and in which order. A list hands out targets in bursts; each worker has lists of its own, which
-// together hold every target once. The target order is a function of an index, never of the past,
-// but for SequenceList, where a question waits for the answer to the one before it.
+// What a pass asks, and in which order. A list hands out targets in bursts; each worker has lists
+// of its own, which together hold every target once. The target order is a function of an index,
+// never of the past, but for SequenceList, where a question waits for the answer to the one before
+// it.
 #pragma once
 
 #include <cstdint>
@@ -41,10 +42,12 @@ struct Slice {
   uint64_t stride() const { return uint64_t{shards} * workers; }
 };
 
-// Discovery: every address of a set once, permuted. Addresses with an answer in `answers` (by rank) are skipped.
+// Discovery: every address of a set once, permuted. Addresses with an answer in `answers` (by rank)
+// are skipped.
 class AddressSweep final : public WorkList {
  public:
-  // from_position: where an interrupted pass goes on. max_targets: of all workers and shards; 0: all.
+  // from_position: where an interrupted pass goes on. max_targets: of all workers and shards; 0:
+  // all.
   AddressSweep(const PrefixSet& addresses, const AnswerMap& answers, uint64_t seed, Slice slice,
                uint64_t from_position, uint64_t max_targets);
   uint32_t take(std::span<Target> out, int64_t now_ms) override;
@@ -61,13 +64,14 @@ class AddressSweep final : public WorkList {
   bool done_ = false;
 };
 
-// The dense pass: every host with every name. Sweep s visits all hosts, always in the same permuted order, so a host's turn
-// comes once every hosts/rate seconds; host h meets test name (s + offset(h)) mod names, so no name comes in bursts. Control
-// columns are sweeps of their own: spread evenly, the first before all test sweeps and the last behind them.
+// The dense pass: every host with every name. Sweep s visits all hosts, always in the same permuted
+// order, so a host's turn comes once every hosts/rate seconds; host h meets test name (s +
+// offset(h)) mod names, so no name comes in bursts. Control columns are sweeps of their own: spread
+// evenly, the first before all test sweeps and the last behind them.
 class PairSweep final : public WorkList {
  public:
-  // hosts: addresses, by host index. columns, controls: of the pair matrix, controls first. Pairs with an answer in `answers` (at
-  // host * columns + column) are skipped.
+  // hosts: addresses, by host index. columns, controls: of the pair matrix, controls first. Pairs
+  // with an answer in `answers` (at host * columns + column) are skipped.
   PairSweep(std::span<const uint32_t> hosts, uint32_t columns, uint32_t controls,
             const AnswerMap& answers, uint64_t seed, Slice slice, uint64_t from_position);
   uint32_t take(std::span<Target> out, int64_t now_ms) override;
@@ -86,7 +90,7 @@ class PairSweep final : public WorkList {
 
 // A sparse pass: a list of (host, variant), permuted.
 struct PairTarget {
-  uint32_t host;     // index
+  uint32_t host;  // index
   uint32_t variant;
 };
 class PairList final : public WorkList {
@@ -110,17 +114,18 @@ class PairList final : public WorkList {
   bool done_ = false;
 };
 
-// The confirming pass. A host's questions are a sequence: control, test, control, test, ..., control; a question waits for
-// the end of the one before it, so that each test has a control right before and right after it.
-// Hosts go on side by side.
+// The confirming pass. A host's questions are a sequence: control, test, control, test, ...,
+// control; a question waits for the end of the one before it, so that each test has a control right
+// before and right after it. Hosts go on side by side.
 struct Sequence {
-  uint32_t host;             // index in the pass
+  uint32_t host;  // index in the pass
   uint32_t address;
-  uint32_t steps;            // odd; even steps are controls
-  uint64_t answers_at;       // index in the answer map of this host's variant 0
+  uint32_t steps;       // odd; even steps are controls
+  uint64_t answers_at;  // index in the answer map of this host's variant 0
 };
 
-// A step may be asked up to this often, each time as a variant of its own: step * asks_per_step + ask.
+// A step may be asked up to this often, each time as a variant of its own: step * asks_per_step +
+// ask.
 inline constexpr uint32_t asks_per_step = 4;
 // The highest number of steps that fits the cookie's variants.
 inline constexpr uint32_t sequence_steps = (1u << 24) / asks_per_step - 1;
@@ -133,11 +138,11 @@ enum class SequenceState : uint8_t {
 };
 
 struct SequenceLimits {
-  uint32_t probes;              // SYNs for each question that gets no answer
-  int64_t probe_interval_ms;    // between them
-  int64_t answer_wait_ms;       // after the last of them
-  int64_t pause_ms;             // when a control failed twice after a test (residual blocking)
-  int64_t spacing_ms;           // between the questions to one host (--server-rate-limit)
+  uint32_t probes;            // SYNs for each question that gets no answer
+  int64_t probe_interval_ms;  // between them
+  int64_t answer_wait_ms;     // after the last of them
+  int64_t pause_ms;           // when a control failed twice after a test (residual blocking)
+  int64_t spacing_ms;         // between the questions to one host (--server-rate-limit)
 };
 
 class SequenceList final : public WorkList {
@@ -160,10 +165,10 @@ class SequenceList final : public WorkList {
   struct Progress {
     uint32_t step = 0;
     uint8_t ask = 0;
-    uint8_t probes = 0;          // SYNs sent for this question; 0: not asked yet
+    uint8_t probes = 0;  // SYNs sent for this question; 0: not asked yet
     SequenceState state = SequenceState::going;
     std::vector<uint32_t> pauses;
-    int64_t next_ms = 0;         // not before: the next SYN, or giving the question up
+    int64_t next_ms = 0;  // not before: the next SYN, or giving the question up
   };
   // Whether the host's next SYN is due; advances over what has been answered.
   bool due(size_t i, int64_t now_ms);
@@ -178,8 +183,8 @@ class SequenceList final : public WorkList {
   uint64_t open_, steps_ = 0, steps_done_ = 0;
 };
 
-// Rate (targets per second) at which no more than `limit` targets a second fall on one group on average, when the busiest group has
-// `busiest` of `total` targets. 0 limit: infinity.
+// Rate (targets per second) at which no more than `limit` targets a second fall on one group on
+// average, when the busiest group has `busiest` of `total` targets. 0 limit: infinity.
 double polite_rate(double limit, uint64_t busiest, uint64_t total);
 
 }  // namespace steppe

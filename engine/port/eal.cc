@@ -34,8 +34,8 @@ std::string processor_list(const std::vector<int>& processors, size_t first, siz
   return text;
 }
 
-// DPDK's lcore 0 is the program's main thread, 1..workers are the workers. Two processors or fewer, or more workers than that
-// leaves: all of them float.
+// DPDK's lcore 0 is the program's main thread, 1..workers are the workers. Two processors or fewer,
+// or more workers than that leaves: all of them float.
 std::string lcore_map(uint16_t workers) {
   const auto processors = usable_processors();
   const bool pinned = processors.size() > 2 && workers < processors.size();
@@ -61,11 +61,16 @@ uint64_t free_huge_mb() {
 
 Eal start_eal(const EalConfig& config) {
   Eal eal;
-  // Reserving huge pages in memory files needs root; without them everything works, at about half the rate.
+  // Reserving huge pages in memory files needs root; without them everything works, at about half
+  // the rate.
   eal.huge_pages = geteuid() == 0 && free_huge_mb() >= config.memory_mb;
-  std::vector<std::string> arguments = {"steppe", "--lcores", lcore_map(config.workers),
-                                        "-m", std::to_string(config.memory_mb),
-                                        "--no-telemetry", "--file-prefix",
+  std::vector<std::string> arguments = {"steppe",
+                                        "--lcores",
+                                        lcore_map(config.workers),
+                                        "-m",
+                                        std::to_string(config.memory_mb),
+                                        "--no-telemetry",
+                                        "--file-prefix",
                                         "steppe-" + std::to_string(getpid()),
                                         "--no-shconf"};
   if (eal.huge_pages)
@@ -89,7 +94,9 @@ Eal start_eal(const EalConfig& config) {
     throw OperatorError(std::string("DPDK cannot start: ") + rte_strerror(rte_errno) +
                         " (-v 5 shows its log)");
   unsigned lcore;
-  RTE_LCORE_FOREACH_WORKER(lcore) { eal.worker_lcores.push_back(lcore); }
+  RTE_LCORE_FOREACH_WORKER(lcore) {
+    eal.worker_lcores.push_back(lcore);
+  }
   return eal;
 }
 

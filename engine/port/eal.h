@@ -10,9 +10,9 @@ namespace steppe {
 
 struct EalConfig {
   uint16_t workers = 1;
-  std::vector<std::string> pci;    // devices that DPDK may use; empty: none
+  std::vector<std::string> pci;  // devices that DPDK may use; empty: none
   uint32_t memory_mb = 512;
-  bool verbose = false;            // DPDK's own log
+  bool verbose = false;  // DPDK's own log
 };
 
 // What came out.
@@ -21,9 +21,9 @@ struct Eal {
   bool huge_pages = false;
 };
 
-// Starts DPDK; once per process. With huge pages where enough are free, without them otherwise. Workers have a
-// processor of their own while there is one left for the rest of the program; on smaller machines the scheduler shares.
-// Throws OperatorError when DPDK cannot start.
+// Starts DPDK; once per process. With huge pages where enough are free, without them otherwise.
+// Workers have a processor of their own while there is one left for the rest of the program; on
+// smaller machines the scheduler shares. Throws OperatorError when DPDK cannot start.
 Eal start_eal(const EalConfig& config);
 
 }  // namespace steppe

@@ -52,12 +52,14 @@ std::string interface_names() {
 void check_permission(const std::string& name) {
   const int socket_fd = socket(AF_PACKET, SOCK_RAW, 0);
   if (socket_fd < 0)
-    throw OperatorError("no permission to use " + name +
-                        ": run as root, or give the program CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF");
+    throw OperatorError(
+        "no permission to use " + name +
+        ": run as root, or give the program CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF");
   close(socket_fd);
 }
 
-// The gateway of the most specific default-like route through the interface, from the kernel's table.
+// The gateway of the most specific default-like route through the interface, from the kernel's
+// table.
 std::optional<uint32_t> route_gateway(const std::string& name) {
   std::ifstream file("/proc/net/route");
   std::string line;

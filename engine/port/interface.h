@@ -14,10 +14,11 @@ struct InterfaceFacts {
   int index = 0;
   rte_ether_addr mac{};
   uint16_t mtu = 0;
-  uint32_t queues = 1;                   // receive queues
-  std::optional<uint32_t> address;       // first IPv4 address, host byte order
-  uint8_t prefix_length = 32;            // of that address
-  std::optional<uint32_t> gateway;       // of the default route through this interface, else of any route
+  uint32_t queues = 1;              // receive queues
+  std::optional<uint32_t> address;  // first IPv4 address, host byte order
+  uint8_t prefix_length = 32;       // of that address
+  std::optional<uint32_t>
+      gateway;  // of the default route through this interface, else of any route
 };
 
 // Throws OperatorError: no such interface (naming those there are), interface down, no permission.

@@ -75,13 +75,12 @@ std::map<uint32_t, rte_ether_addr> resolve_neighbors(uint16_t port, uint16_t que
     uint64_t last_request = begin;
     while (true) {
       const uint64_t now = rte_get_timer_cycles();
-      const uint64_t due = 1 + (now - begin) / std::max<uint64_t>(
-                                                  1, ticks_per_second / requests_per_second);
+      const uint64_t due =
+          1 + (now - begin) / std::max<uint64_t>(1, ticks_per_second / requests_per_second);
       for (; asked < addresses.size() && asked < due; ++asked) {
         if (answers.contains(addresses[asked])) continue;
         rte_mbuf* frame = arp_request(pool, endpoint, probe_sender, addresses[asked]);
-        if (frame != nullptr && rte_eth_tx_burst(port, 0, &frame, 1) == 0)
-          rte_pktmbuf_free(frame);
+        if (frame != nullptr && rte_eth_tx_burst(port, 0, &frame, 1) == 0) rte_pktmbuf_free(frame);
         last_request = now;
       }
       for (uint16_t queue = 0; queue < queues; ++queue) {

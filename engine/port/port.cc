@@ -18,8 +18,9 @@
 namespace steppe {
 namespace {
 
-// Frames of one queue: those in the device's rings, in held flights, and on their way to the judges. 2^16 - 1 is
-// what rte_mempool stores best; 64 K of them are 150 MB that only cost memory once they are touched.
+// Frames of one queue: those in the device's rings, in held flights, and on their way to the
+// judges. 2^16 - 1 is what rte_mempool stores best; 64 K of them are 150 MB that only cost memory
+// once they are touched.
 constexpr uint32_t pool_frames = (1u << 16) - 1;
 constexpr uint16_t ring_frames = 2048;
 // Memory of one worker: its pool, its flow table and its observation ring.
@@ -34,10 +35,11 @@ void require_source_address(const PortConfig& config) {
     throw OperatorError("no source address: give one with -S that the network routes back here");
 }
 
-// One queue's frames. The kernel's sockets see a pool as one piece of memory of frames * frame size: for
-// them it must be packed. Left to itself, without huge pages rte_mempool puts no frame across a page's
-// end, so the pool is longer than that, and the frames at its end are refused (seen: reception dies
-// once they are reached). A NIC reads by physical address and needs just that.
+// One queue's frames. The kernel's sockets see a pool as one piece of memory of frames * frame
+// size: for them it must be packed. Left to itself, without huge pages rte_mempool puts no frame
+// across a page's end, so the pool is longer than that, and the frames at its end are refused
+// (seen: reception dies once they are reached). A NIC reads by physical address and needs just
+// that.
 rte_mempool* make_pool(uint16_t queue, bool packed) {
   const std::string name = "steppe-frames-" + std::to_string(queue);
   if (rte_mempool* pool = rte_mempool_lookup(name.c_str()); pool != nullptr) return pool;
@@ -45,8 +47,8 @@ rte_mempool* make_pool(uint16_t queue, bool packed) {
   rte_mempool* pool = rte_mempool_create_empty(
       name.c_str(), pool_frames, sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, cached_frames,
       sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, packed ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
-  // Judges give frames back from threads that may lose their processor in the middle of it; this ring
-  // lets the others go on (rte_ring's relaxed tail sync).
+  // Judges give frames back from threads that may lose their processor in the middle of it; this
+  // ring lets the others go on (rte_ring's relaxed tail sync).
   if (pool == nullptr || rte_mempool_set_ops_byname(pool, "ring_mt_rts", nullptr) != 0)
     throw std::runtime_error(std::string("no memory for frames: ") + rte_strerror(rte_errno));
   rte_pktmbuf_pool_private shape{};
@@ -78,14 +80,12 @@ Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const Pr
   if (!config.interface.empty()) {
     // All that the kernel can tell comes first: an operator's mistake starts no device.
     device_->interface = read_interface(config.interface);
-    const auto address =
-        config.source_address ? config.source_address : device_->interface.address;
+    const auto address = config.source_address ? config.source_address : device_->interface.address;
     if (!address)
       throw OperatorError(config.interface + " has no IPv4 address: give a source address with -S");
     endpoint_.address = *address;
     device_->shared_address = kernel_owns(*address);
-    device_->filter =
-        std::make_unique<XdpFilter>(config.interface, device_->interface.index);
+    device_->filter = std::make_unique<XdpFilter>(config.interface, device_->interface.index);
   } else {
     require_source_address(config);
     endpoint_.address = *config.source_address;
@@ -168,8 +168,8 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
       static_cast<uint16_t>(config.source_port_first + config.source_port_count - 1);
   std::string failure;
   try {
-    if (!plug("net_af_xdp0", "iface=" + config.interface + ",start_queue=0,queue_count=" +
-                                 std::to_string(workers) +
+    if (!plug("net_af_xdp0", "iface=" + config.interface +
+                                 ",start_queue=0,queue_count=" + std::to_string(workers) +
                                  ",xdp_prog=" + device_->filter->object_path()))
       throw std::runtime_error("DPDK cannot open it");
     configure_device(workers);
@@ -192,8 +192,7 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
                         ": give a spare address of the network with -S");
   log("net_af_xdp does not work on " + config.interface + " (" + failure +
       "): net_af_packet instead");
-  if (!plug("net_af_packet0",
-            "iface=" + config.interface + ",qpairs=" + std::to_string(workers)))
+  if (!plug("net_af_packet0", "iface=" + config.interface + ",qpairs=" + std::to_string(workers)))
     throw OperatorError("neither net_af_xdp nor net_af_packet works on " + config.interface +
                         ": -v 5 shows DPDK's log");
   configure_device(workers);
@@ -242,8 +241,7 @@ void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets)
   const InterfaceFacts& interface = device_->interface;
   if (interface.address && interface.prefix_length < 32) {
     const uint32_t mask = ~uint32_t{0} << (32 - interface.prefix_length);
-    const AddressRange on_link{*interface.address & mask,
-                               (*interface.address & mask) | ~mask};
+    const AddressRange on_link{*interface.address & mask, (*interface.address & mask) | ~mask};
     PrefixSet link;
     link.add(on_link);
     link.freeze();
@@ -269,11 +267,11 @@ void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets)
     next_hop_.gateway = *config.gateway_mac;
     return;
   }
-  const auto gateway =
-      config.gateway_address ? config.gateway_address : device_->interface.gateway;
+  const auto gateway = config.gateway_address ? config.gateway_address : device_->interface.gateway;
   if (!gateway)
-    throw OperatorError("no gateway is known: give its MAC address with -G, or its IP address with "
-                        "--gateway-ip");
+    throw OperatorError(
+        "no gateway is known: give its MAC address with -G, or its IP address with "
+        "--gateway-ip");
   const auto answers = ask({*gateway});
   if (answers.empty())
     throw OperatorError("the gateway " + format_address(*gateway) +
@@ -284,8 +282,7 @@ void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets)
 
 uint64_t Port::dropped() const {
   rte_eth_stats stats{};
-  return rte_eth_stats_get(id_, &stats) == 0 ? stats.imissed + stats.ierrors + stats.rx_nombuf
-                                             : 0;
+  return rte_eth_stats_get(id_, &stats) == 0 ? stats.imissed + stats.ierrors + stats.rx_nombuf : 0;
 }
 
 }  // namespace steppe

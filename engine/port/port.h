@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How frames leave: one DPDK ethdev, one queue pair per worker. What is handed out is DPDK's own vocabulary (port
-// number, rte_mempool); there is no wrapper around receiving and sending.
+// How frames leave: one DPDK ethdev, one queue pair per worker. What is handed out is DPDK's own
+// vocabulary (port number, rte_mempool); there is no wrapper around receiving and sending.
 #pragma once
 
 #include <rte_ether.h>
@@ -22,26 +22,28 @@ namespace steppe {
 
 // What the operator said about the device. Exactly one of interface, pci, vdev is not empty.
 struct PortConfig {
-  std::string interface;  // -i: net_af_xdp with our filter, else net_af_packet
-  std::string pci;        // --pci: address of a NIC bound to a driver for DPDK
-  std::string vdev;       // --vdev: DPDK's own syntax
-  std::optional<uint32_t> source_address;           // -S; default: the interface's own
-  std::optional<rte_ether_addr> gateway_mac;        // -G; default: ARP
-  std::optional<uint32_t> gateway_address;          // default: the interface's default route
-  uint16_t source_port_first = 32768;               // -s
+  std::string interface;                      // -i: net_af_xdp with our filter, else net_af_packet
+  std::string pci;                            // --pci: address of a NIC bound to a driver for DPDK
+  std::string vdev;                           // --vdev: DPDK's own syntax
+  std::optional<uint32_t> source_address;     // -S; default: the interface's own
+  std::optional<rte_ether_addr> gateway_mac;  // -G; default: ARP
+  std::optional<uint32_t> gateway_address;    // default: the interface's default route
+  uint16_t source_port_first = 32768;         // -s
   uint32_t source_port_count = 16384;
-  uint16_t workers = 1;                             // --cores
-  bool verbose = false;                             // DPDK's own log
+  uint16_t workers = 1;  // --cores
+  bool verbose = false;  // DPDK's own log
 };
 
-// Lines that explain a choice that was made for the operator ("net_af_xdp does not work here: ...").
+// Lines that explain a choice that was made for the operator ("net_af_xdp does not work here:
+// ...").
 using PortLog = std::function<void(std::string_view)>;
 
 // An open device, started. Closing it leaves the interface as it was found.
 class Port {
  public:
-  // Starts DPDK (once per process) and the device. targets: whose on-link part is resolved one by one. Throws OperatorError
-  // with advice: no such interface or device, no permission, in use, no source address, no answer from the gateway.
+  // Starts DPDK (once per process) and the device. targets: whose on-link part is resolved one by
+  // one. Throws OperatorError with advice: no such interface or device, no permission, in use, no
+  // source address, no answer from the gateway.
   Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
        const PortLog& log);
   ~Port();

@@ -59,15 +59,15 @@ bool is_ours(int program_fd) {
          std::strcmp(info.name, filter_name) == 0;
 }
 
-// A lock that no kill can leave behind: an abstract socket (unix(7)), private to the network namespace as interfaces are.
+// A lock that no kill can leave behind: an abstract socket (unix(7)), private to the network
+// namespace as interfaces are.
 int lock_interface(const std::string& interface) {
   const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name = "steppe-interface-" + interface;
   std::memcpy(address.sun_path + 1, name.data(), name.size());
-  const auto bytes =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const auto bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   if (bind(fd, reinterpret_cast<sockaddr*>(&address), bytes) == 0) return fd;
   close(fd);
   throw OperatorError("another scan is using " + interface +
@@ -108,7 +108,9 @@ std::string XdpFilter::object_path() const {
   return "/proc/self/fd/" + std::to_string(object_fd_);
 }
 
-void XdpFilter::detach() { bpf_xdp_detach(interface_index_, 0, nullptr); }
+void XdpFilter::detach() {
+  bpf_xdp_detach(interface_index_, 0, nullptr);
+}
 
 void XdpFilter::configure(uint32_t address, uint16_t port_first, uint16_t port_last, bool shared) {
   const FileDescriptor program(attached_program(interface_index_));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our XDP filter on an interface: put there by the AF_XDP driver, told which frames are ours, and taken away again.
+// Our XDP filter on an interface: put there by the AF_XDP driver, told which frames are ours, and
+// taken away again.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@ namespace steppe {
 // earlier one was killed: its lock dies with it, and its filter is taken away by the next.
 class XdpFilter {
  public:
-  // Throws OperatorError: another scanner works on the interface, or somebody else's XDP program is there.
+  // Throws OperatorError: another scanner works on the interface, or somebody else's XDP program is
+  // there.
   XdpFilter(const std::string& interface, int interface_index);
   // Takes the filter away, if it is ours.
   ~XdpFilter();
@@ -21,7 +23,8 @@ class XdpFilter {
   // A path under which the driver can load the filter, while this object lives.
   std::string object_path() const;
   // Tells the attached filter what is ours; until then every frame goes on to the kernel. Throws
-  // std::runtime_error if it is not attached. Ports inclusive; shared: the kernel owns the address, too.
+  // std::runtime_error if it is not attached. Ports inclusive; shared: the kernel owns the address,
+  // too.
   void configure(uint32_t address, uint16_t port_first, uint16_t port_last, bool shared);
   void detach();
 

@@ -14,8 +14,11 @@ uint16_t fold(uint32_t sum) {
   return static_cast<uint16_t>(sum);
 }
 
-// The two 16-bit words of a value as they lie in memory, added up: RFC 1071 sums do not depend on byte order.
-uint32_t words(rte_be32_t value) { return (value & 0xffff) + (value >> 16); }
+// The two 16-bit words of a value as they lie in memory, added up: RFC 1071 sums do not depend on
+// byte order.
+uint32_t words(rte_be32_t value) {
+  return (value & 0xffff) + (value >> 16);
+}
 
 void write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, uint16_t total_bytes,
                      rte_be32_t destination) {
@@ -30,10 +33,18 @@ void write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, uint16_t total_
 }
 
 // RFC 9293 3.1, RFC 7323 2.2, RFC 2018 2, in the order in which Windows sends them.
-constexpr uint8_t syn_options[12] = {2, 4,       1460 >> 8, 1460 & 0xff,  // maximum segment size
-                                     1,                                   // no-operation
-                                     3, 3,       window_scale,            // window scale
-                                     1, 1,       4,         2};           // SACK permitted
+constexpr uint8_t syn_options[12] = {2,
+                                     4,
+                                     1460 >> 8,
+                                     1460 & 0xff,  // maximum segment size
+                                     1,            // no-operation
+                                     3,
+                                     3,
+                                     window_scale,  // window scale
+                                     1,
+                                     1,
+                                     4,
+                                     2};  // SACK permitted
 
 }  // namespace
 
@@ -109,9 +120,10 @@ bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte
   const uint64_t verdict = frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
   if (verdict == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
   if (verdict == RTE_MBUF_F_RX_L4_CKSUM_BAD) return false;
-  // Over the segment with its checksum in it and the pseudo-header, a right sum is all ones (RFC 1071 1).
-  const auto tcp_bytes = static_cast<uint16_t>(rte_be_to_cpu_16(ip->total_length) -
-                                               rte_ipv4_hdr_len(ip));
+  // Over the segment with its checksum in it and the pseudo-header, a right sum is all ones (RFC
+  // 1071 1).
+  const auto tcp_bytes =
+      static_cast<uint16_t>(rte_be_to_cpu_16(ip->total_length) - rte_ipv4_hdr_len(ip));
   const uint16_t pseudo_header = rte_ipv4_phdr_cksum(ip, 0);
   return fold(uint32_t{rte_raw_cksum(tcp, tcp_bytes)} + pseudo_header) == 0xffff ||
          tcp->cksum == pseudo_header;
@@ -120,8 +132,8 @@ bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte
 FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_header_bytes,
                    uint16_t ip_bytes, Segment& segment) {
   if (ip_bytes < ip_header_bytes + sizeof(rte_tcp_hdr)) return FrameKind::malformed;
-  const auto* tcp = reinterpret_cast<const rte_tcp_hdr*>(reinterpret_cast<const uint8_t*>(ip) +
-                                                         ip_header_bytes);
+  const auto* tcp =
+      reinterpret_cast<const rte_tcp_hdr*>(reinterpret_cast<const uint8_t*>(ip) + ip_header_bytes);
   const auto tcp_header_bytes = static_cast<uint16_t>((tcp->data_off >> 4) * 4);
   if (tcp_header_bytes < sizeof *tcp || ip_header_bytes + tcp_header_bytes > ip_bytes)
     return FrameKind::malformed;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames as they are on the wire: templates that are patched per probe, and received frames read once.
-// Headers are DPDK's own structs.
+// Frames as they are on the wire: templates that are patched per probe, and received frames read
+// once. Headers are DPDK's own structs.
 #pragma once
 
 #include <rte_ether.h>
@@ -27,15 +27,16 @@ struct Endpoint {
 inline constexpr uint16_t syn_frame_bytes = 14 + 20 + 32;
 inline constexpr uint16_t segment_header_bytes = 14 + 20 + 20;
 
-// The windows that we announce. A SYN's is never scaled. Every other is scaled only by a host that offered to scale, too
-// (RFC 7323 2.2): 65,535 is as much as the others can be told, and 16 MiB for those that scale, more than any of them has
-// under way before the end of a flight. A desktop's usual 1,024 would let the others send 1 KiB per round trip.
+// The windows that we announce. A SYN's is never scaled. Every other is scaled only by a host that
+// offered to scale, too (RFC 7323 2.2): 65,535 is as much as the others can be told, and 16 MiB for
+// those that scale, more than any of them has under way before the end of a flight. A desktop's
+// usual 1,024 would let the others send 1 KiB per round trip.
 inline constexpr uint16_t syn_window = 64240;
 inline constexpr uint16_t segment_window = 65535;
 inline constexpr uint8_t window_scale = 8;
 
-// A SYN as a common desktop sends it (MSS 1460, window scale 8, SACK permitted), with everything that does not depend on
-// the probe filled in and summed up.
+// A SYN as a common desktop sends it (MSS 1460, window scale 8, SACK permitted), with everything
+// that does not depend on the probe filled in and summed up.
 class SynTemplate {
  public:
   explicit SynTemplate(const Endpoint& endpoint);
@@ -69,7 +70,7 @@ struct Segment {
 struct IcmpError {
   uint32_t responder;  // who sent it
   uint8_t type, code;
-  uint32_t host;       // the quoted destination
+  uint32_t host;  // the quoted destination
   uint16_t local_port, host_port;
   uint32_t sequence;
 };
@@ -79,13 +80,14 @@ enum class FrameKind : uint8_t { tcp, icmp_error, arp, other, malformed, bad_che
 
 struct ReceivedFrame {
   FrameKind kind;
-  Segment segment;   // if tcp
-  IcmpError icmp;    // if icmp_error
+  Segment segment;  // if tcp
+  IcmpError icmp;   // if icmp_error
 };
 
-// Reads a frame. Total: any bytes. REQUIRES one contiguous segment (rte_pktmbuf_linearize). Frames to another IPv4 address are
-// `other`. Checksums are verified here unless the NIC has said that they are good; a TCP checksum that holds only the
-// pseudo-header's sum is what a kernel on the same machine leaves to hardware that is not there, and passes.
+// Reads a frame. Total: any bytes. REQUIRES one contiguous segment (rte_pktmbuf_linearize). Frames
+// to another IPv4 address are `other`. Checksums are verified here unless the NIC has said that
+// they are good; a TCP checksum that holds only the pseudo-header's sum is what a kernel on the
+// same machine leaves to hardware that is not there, and passes.
 ReceivedFrame read_frame(const rte_mbuf* frame, const Endpoint& endpoint);
 
 }  // namespace steppe

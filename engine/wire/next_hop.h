@@ -13,7 +13,7 @@ namespace steppe {
 struct NextHop {
   rte_ether_addr gateway{};
   uint32_t on_link_first = 1, on_link_last = 0;  // addresses resolved one by one; empty range: none
-  std::vector<rte_ether_addr> on_link;           // by address - on_link_first; zero: no answer to ARP
+  std::vector<rte_ether_addr> on_link;  // by address - on_link_first; zero: no answer to ARP
 
   // The MAC for an address; all zero for a neighbour that did not answer: nothing is sent to it.
   const rte_ether_addr& of(uint32_t address) const {

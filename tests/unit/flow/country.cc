@@ -130,11 +130,10 @@ Observation Country::observe() {
 
 Bytes Country::expected_hello(uint32_t host, uint32_t variant) const {
   const uint32_t address = addresses.address(host);
-  const uint32_t isn = pass->cookie.sequence(
-      address, pass->cookie.source_port(address, variant), variant);
+  const uint32_t isn =
+      pass->cookie.sequence(address, pass->cookie.source_port(address, variant), variant);
   Bytes bytes(limits::client_hello_bytes);
-  bytes.resize(
-      hello.write(bytes, names.names[variant], uint64_t{isn} << 32 | address));
+  bytes.resize(hello.write(bytes, names.names[variant], uint64_t{isn} << 32 | address));
   return bytes;
 }
 

@@ -17,8 +17,8 @@
 
 namespace steppe::testing {
 
-inline constexpr uint32_t our_address = 0xc0000201;    // 192.0.2.1
-inline constexpr uint32_t first_host = 0xc6336400;     // 198.51.100.0, and the 63 behind it
+inline constexpr uint32_t our_address = 0xc0000201;  // 192.0.2.1
+inline constexpr uint32_t first_host = 0xc6336400;   // 198.51.100.0, and the 63 behind it
 inline constexpr uint32_t hosts = 64;
 // The SYN of this pair has the sequence number 2^32 - 12: the hello passes through zero.
 inline constexpr uint32_t wrapping_host = 4, wrapping_variant = 2;
@@ -71,8 +71,8 @@ class Country : public ::testing::Test {
   std::unique_ptr<Connections> connections;
 };
 
-// What a server knows of one connection, and how it speaks. It takes a client's bytes in order, as a
-// TCP does, and says what the test tells it to say: any range of `bytes`, in any order.
+// What a server knows of one connection, and how it speaks. It takes a client's bytes in order, as
+// a TCP does, and says what the test tells it to say: any range of `bytes`, in any order.
 class Server {
  public:
   Server(Country& country, uint32_t host, uint32_t variant, uint32_t isn = 1000000);
@@ -82,11 +82,12 @@ class Server {
   uint16_t client_port;
   uint16_t port = 443;
   uint16_t window = 65535;
-  Bytes bytes;                    // its answer
-  uint32_t acknowledged = 0;      // client bytes received in order, and so acknowledged
-  Bytes received;                 // those
-  bool acknowledges = true;       // false: what it gets is not acknowledged
-  bool reset_by_client = false;   // a RST came with exactly the number that it expects (RFC 5961 3.2)
+  Bytes bytes;                // its answer
+  uint32_t acknowledged = 0;  // client bytes received in order, and so acknowledged
+  Bytes received;             // those
+  bool acknowledges = true;   // false: what it gets is not acknowledged
+  bool reset_by_client =
+      false;  // a RST came with exactly the number that it expects (RFC 5961 3.2)
 
   TcpFields fields(uint32_t sequence, uint8_t flags) const;
   PacketOutcome syn_ack();

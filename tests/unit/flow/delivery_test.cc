@@ -53,8 +53,8 @@ TEST_F(Delivery, WhatFollowsTheCertificateInItsSegmentIsKept) {
   server.bytes = join({answer_bytes, records(join({server_key_exchange(), server_hello_done()}))});
   server.send_all(500);
   const size_t decided = answer_bytes.size() / 500 * 500 + 500;
-  expect_certificate(Bytes(server.bytes.begin(),
-                           server.bytes.begin() + static_cast<ptrdiff_t>(decided)));
+  expect_certificate(
+      Bytes(server.bytes.begin(), server.bytes.begin() + static_cast<ptrdiff_t>(decided)));
 }
 
 TEST_F(Delivery, TheBaselinesLeafEndsItWithoutAwaitingTheChain) {
@@ -104,8 +104,7 @@ TEST_F(Delivery, APushedSegmentIsAcknowledgedAtOnce) {
 TEST_F(Delivery, BackToFront) {
   for (size_t end = answer_bytes.size(); end > 0;) {
     const size_t begin = end < 300 ? 0 : end - 300;
-    EXPECT_EQ(server.send(begin, end),
-              begin > 0 ? PacketOutcome::data_ahead : PacketOutcome::data);
+    EXPECT_EQ(server.send(begin, end), begin > 0 ? PacketOutcome::data_ahead : PacketOutcome::data);
     if (begin > 0) {
       // Each tells the server of the gap (RFC 5681 3.2).
       const auto heard = server.hear();
@@ -168,7 +167,8 @@ TEST_F(Delivery, SegmentsFromHalfTheCircleAwayAreRepeats) {
     TcpFields segment = server.fields(server.isn + 101 + away, ack);
     segment.payload = Bytes(10, 'x');
     const PacketOutcome outcome = receive(tcp_frame(segment));
-    EXPECT_EQ(outcome, away == 0x7fffffff ? PacketOutcome::data_ahead : PacketOutcome::data_repeated)
+    EXPECT_EQ(outcome,
+              away == 0x7fffffff ? PacketOutcome::data_ahead : PacketOutcome::data_repeated)
         << away;
     EXPECT_EQ(server.hear().size(), 1u);
   }

@@ -71,7 +71,8 @@ TEST_F(Endings, ResetElsewhereInTheWindowIsChallenged) {
 TEST_F(Endings, ResetOutsideTheWindowIsIgnored) {
   server.send(0, 1000);
   server.hear();
-  for (const int64_t offset : {999ll, 0ll, -1ll, 1000ll + (int64_t{segment_window} << window_scale), 0x7fffffffll, 0x80000000ll})
+  for (const int64_t offset : {999ll, 0ll, -1ll, 1000ll + (int64_t{segment_window} << window_scale),
+                               0x7fffffffll, 0x80000000ll})
     EXPECT_EQ(server.signal(rst, offset), PacketOutcome::stray_reset) << offset;
   EXPECT_TRUE(server.hear().empty());
   server.send(1000, answer_bytes.size());

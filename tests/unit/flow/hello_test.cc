@@ -326,8 +326,8 @@ TEST_F(Hello, ASynAckOfAnotherConnectionIsChallenged) {
   finish();
 }
 
-// The RST must have a number that the server expects: what it acknowledged last, although the rest of
-// the hello never went out.
+// The RST must have a number that the server expects: what it acknowledged last, although the rest
+// of the hello never went out.
 TEST_F(Hello, AServerThatSpeaksFirstBehindAShutWindowIsReset) {
   server.window = 0;
   server.syn_ack();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thousands of connections through a bad network: segments cut at random, reordered, repeated, overlapping, lost
-// and sent again. Each must end as the same bytes end in order.
+// Thousands of connections through a bad network: segments cut at random, reordered, repeated,
+// overlapping, lost and sent again. Each must end as the same bytes end in order.
 #include <random>
 
 #include "engine/wire/tls_stream.h"
@@ -148,8 +148,8 @@ TEST_F(Shuffle, EveryOrderEndsAsInOrder) {
     if (HasFailure()) return;
   }
   // The sample is worth something only if it has all that can come of bytes.
-  for (const Ending ending : {Ending::same, Ending::certificate, Ending::alert, Ending::not_tls,
-                              Ending::closed})
+  for (const Ending ending :
+       {Ending::same, Ending::certificate, Ending::alert, Ending::not_tls, Ending::closed})
     EXPECT_GT(endings[static_cast<size_t>(ending)], 100u) << static_cast<int>(ending);
 }
 

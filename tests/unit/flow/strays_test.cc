@@ -13,14 +13,14 @@ class Strays : public Country {
 
   // An ICMP error about the SYN of `of`, or about a later segment of it.
   PacketOutcome icmp(const Server& of, uint8_t type, uint8_t code, uint32_t sequence) {
-    Bytes quote = ip_packet({.source = our_address, .destination = of.address, .options = {}},
-                            Bytes(8));
+    Bytes quote =
+        ip_packet({.source = our_address, .destination = of.address, .options = {}}, Bytes(8));
     put16(quote, 20, of.client_port);
     put16(quote, 22, of.port);
     put32(quote, 24, sequence);
-    return receive(ethernet_frame(ip_packet(
-        {.source = 0xcb007101, .destination = our_address, .protocol = 1, .options = {}},
-        icmp_message(type, code, quote))));
+    return receive(ethernet_frame(
+        ip_packet({.source = 0xcb007101, .destination = our_address, .protocol = 1, .options = {}},
+                  icmp_message(type, code, quote))));
   }
   // The answer to a stray is a RST with the number that its sender said it expects.
   void expect_answer(const TcpFields& stray) {
@@ -199,8 +199,8 @@ TEST_F(Strays, AFullTablePostpones) {
 }
 
 TEST_F(Strays, AbandonResetsEveryConnectionInEveryState) {
-  // The hello: lost, in part behind a window, behind a shut window, acknowledged; data in order, and
-  // behind a gap.
+  // The hello: lost, in part behind a window, behind a shut window, acknowledged; data in order,
+  // and behind a gap.
   std::vector<Server> servers;
   for (uint32_t i = 0; i < 6; ++i) {
     servers.emplace_back(*this, 10 + i, 1);
@@ -230,7 +230,9 @@ TEST_F(Strays, AbandonResetsEveryConnectionInEveryState) {
     const Server& to = servers[reset.ip.destination - first_host - 10];
     const size_t expected = &to == &servers[0] ? expected_hello(10, 1).size() : to.received.size();
     EXPECT_EQ(to.client_offset(reset), expected);
-    EXPECT_EQ(to.acknowledged_offset(reset), to.bytes.empty() ? 0u : &to >= &servers[4] ? 1000u : 0u);
+    EXPECT_EQ(to.acknowledged_offset(reset), to.bytes.empty()     ? 0u
+                                             : &to >= &servers[4] ? 1000u
+                                                                  : 0u);
   }
 }
 

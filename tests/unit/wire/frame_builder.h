@@ -100,8 +100,8 @@ inline Bytes tcp_segment(const TcpFields& fields) {
   std::copy(fields.options.begin(), fields.options.end(), header.begin() + 20);
   Bytes segment = join({header, fields.payload});
   put16(segment, 16,
-        internet_checksum(
-            join({pseudo_header(fields.ip.source, fields.ip.destination, segment.size()), segment})));
+        internet_checksum(join(
+            {pseudo_header(fields.ip.source, fields.ip.destination, segment.size()), segment})));
   return segment;
 }
 

@@ -56,13 +56,14 @@ TcpFields answer() {
 }
 
 Bytes icmp_frame(uint8_t type, uint8_t code, size_t quoted_tcp_bytes, Bytes quoted_options = {}) {
-  Bytes segment = tcp_segment({.ip = {.source = endpoint.address, .destination = host, .options = {}},
-                               .source_port = 40000,
-                               .destination_port = 443,
-                               .sequence = 0xdeadbeef,
-                               .flags = syn,
-                               .options = Bytes(12),
-                               .payload = {}});
+  Bytes segment =
+      tcp_segment({.ip = {.source = endpoint.address, .destination = host, .options = {}},
+                   .source_port = 40000,
+                   .destination_port = 443,
+                   .sequence = 0xdeadbeef,
+                   .flags = syn,
+                   .options = Bytes(12),
+                   .payload = {}});
   Bytes quote = ip_packet(
       {.source = endpoint.address, .destination = host, .options = std::move(quoted_options)},
       segment);
@@ -348,20 +349,21 @@ TEST(ReadFrame, EveryTruncationIsMalformed) {
   }
 }
 
-// The IP checksum is made right again, and the TCP checksum left to the "NIC", so that the change gets as
-// far as it can.
+// The IP checksum is made right again, and the TCP checksum left to the "NIC", so that the change
+// gets as far as it can.
 TEST(ReadFrame, ChangedBytesNeverLeadOutOfTheFrame) {
   std::mt19937 random(2);
   TcpFields fields = answer();
   fields.payload.resize(20);
-  const Bytes frames[] = {tcp_frame(fields), icmp_frame(3, 1, 8), icmp_frame(11, 0, 32, Bytes(4, 1))};
+  const Bytes frames[] = {tcp_frame(fields), icmp_frame(3, 1, 8),
+                          icmp_frame(11, 0, 32, Bytes(4, 1))};
   std::array<size_t, 6> kinds{};
   for (int i = 0; i < 100000; ++i) {
     Bytes bytes = frames[random() % 3];
     bytes.resize(random() % 4 == 0 ? 14 + random() % bytes.size() : bytes.size());
     for (unsigned changes = random() % 3 + 1; changes > 0; --changes) {
-      const size_t at = std::min<size_t>(bytes.size() - 1, random() % 4 == 0 ? 14 + random() % 4
-                                                                              : random() % 90);
+      const size_t at =
+          std::min<size_t>(bytes.size() - 1, random() % 4 == 0 ? 14 + random() % 4 : random() % 90);
       bytes[at] = static_cast<uint8_t>(random());
     }
     const size_t header_bytes = bytes.size() > 14 ? (bytes[14] & 15u) * 4 : 0;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 1: every address, and the certificate of every TLS host among them, in one connection.
+#include "engine/stages.h"
+
+namespace steppe {
+
+void Campaign::discover() {
+  const PrefixSet& targets = config_.targets.targets;
+  AnswerMap answers(targets.size());
+  if (round_->record.pass == 0) begin_stage(Stage::discover);
+  // A round that is gone on with: hosts that have answered are not asked again.
+  store_->for_each_host([&](const HostRecord& host) {
+    if (host.round == round_->record.round) found_[host.address] = host;
+    return true;
+  });
+  for (const auto& [address, status] : store_->discovered(round_->record.round))
+    if (const auto rank = targets.rank(address)) {
+      answers.claim(*rank);
+      answers.finish(*rank, false);
+    }
+
+  for (uint32_t turn = round_->record.pass; turn < config_.probes && !stopping(); ++turn) {
+    const bool last = turn + 1 == config_.probes;
+    round_->record.pass = turn;
+    resumable_ = true;
+    Pass pass = new_pass(targets, {}, answers, 1);
+    pass.report_unopened = false;
+    std::vector<std::unique_ptr<WorkList>> lists;
+    for (uint32_t worker = 0; worker < runner_->workers(); ++worker)
+      lists.push_back(std::make_unique<AddressSweep>(
+          targets, answers, round_->record.seed,
+          Slice{worker, runner_->workers(), config_.shard, config_.shards}, round_->record.position,
+          config_.max_targets));
+    // The busiest /24 has 256 addresses, or all; the busiest AS is not known before hosts are.
+    const double rate = polite_rate(config_.probes_per_subnet_per_second,
+                                    std::min<uint64_t>(256, targets.size()), targets.size());
+    const bool whole = run_pass(
+        pass, lists, rate, settle_ms(last), UINT64_MAX,
+        [&](const Observation& observation) {
+          (void)observation;
+          return Asked{.server_name = names_.names[0]};
+        },
+        [&](std::vector<Judgement>& judgements) {
+          for (const Judgement& judgement : judgements) {
+            const uint32_t address = targets.address(judgement.observation.host);
+            on_discovered(address, judgement);
+          }
+        });
+    if (!whole) return;
+    round_->record.position = 0;
+    // A connection that broke off may have been bad luck.
+    if (!last)
+      for (const auto& [address, host] : found_)
+        if (host.status == HostStatus::timeout || host.status == HostStatus::reset ||
+            host.status == HostStatus::closed)
+          if (const auto rank = targets.rank(address)) answers.forget(*rank);
+  }
+}
+
+void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {
+  HostRecord& host = found_[address];
+  host.address = address;
+  host.port = config_.target_port;
+  host.round = round_->record.round;
+  host.as_number = country_.as_number(address);
+  host.last_seen_ms = judgement.observation.time_ms;
+  if (host.first_seen_ms == 0) host.first_seen_ms = host.last_seen_ms;
+  host.tls_version = judgement.tls_version;
+  host.cipher_suite = judgement.cipher_suite;
+  host.reason.clear();
+  constexpr uint8_t protocol_version = 70;  // RFC 5246 7.2.2
+  switch (judgement.verdict) {
+    case Verdict::alert:
+      host.status = judgement.observation.detail == protocol_version ? HostStatus::needs_tls13
+                                                                     : HostStatus::rejects_names;
+      host.refusal = Verdict::alert;
+      host.refusal_detail = judgement.observation.detail;
+      break;
+    case Verdict::reset:
+      host.status = HostStatus::reset;
+      host.refusal = Verdict::reset;
+      break;
+    case Verdict::closed:
+      host.status = HostStatus::closed;
+      host.refusal = Verdict::closed;
+      break;
+    case Verdict::not_tls:
+      host.status = HostStatus::not_tls;
+      break;
+    case Verdict::timeout:
+    case Verdict::unreachable:
+      host.status = HostStatus::timeout;
+      break;
+    default:  // a certificate; what it is worth is the next stage's question
+      host.status = HostStatus::unknown;
+      host.refusal = Verdict::none;
+      host.subject = judgement.facts.subject;
+      host.issuer = judgement.facts.issuer;
+      round_->put_chain(judgement.chain, host.baseline);
+      break;
+  }
+  round_->put_host(host);
+  // A broken connection is asked again in the next pass, also after a restart.
+  if (host.status != HostStatus::timeout && host.status != HostStatus::reset &&
+      host.status != HostStatus::closed)
+    round_->put_discovered(address, host.status);
+}
+
+}  // namespace steppe

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the stages share: passes over the network, politeness, the status.
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "engine/stages.h"
+
+namespace steppe {
+
+uint32_t Campaign::settle_ms(bool last_pass) const {
+  const auto cooldown_ms = static_cast<uint32_t>(config_.cooldown_s * 1000);
+  return last_pass ? cooldown_ms : std::min(cooldown_ms, between_passes_ms);
+}
+
+// The rate at which no host, /24 or AS gets more than the operator allows, on average over the
+// pass: a permuted order spreads each group's targets evenly. pairs: what is asked; empty: every
+// host equally often.
+double Campaign::polite(std::span<const uint32_t> addresses,
+                        std::span<const PairTarget> pairs) const {
+  std::map<uint32_t, uint64_t> hosts, subnets, systems;
+  const auto count = [&](uint32_t host) {
+    const uint32_t address = addresses[host];
+    ++hosts[address];
+    ++subnets[address >> 8];
+    const auto found = found_.find(address);
+    if (found != found_.end() && found->second.as_number != 0) ++systems[found->second.as_number];
+  };
+  if (pairs.empty())
+    for (uint32_t host = 0; host < addresses.size(); ++host) count(host);
+  else
+    for (const PairTarget& pair : pairs) count(pair.host);
+  const auto busiest = [](const std::map<uint32_t, uint64_t>& groups) {
+    uint64_t most = 0;
+    for (const auto& [group, members] : groups) most = std::max(most, members);
+    return most;
+  };
+  const uint64_t total = pairs.empty() ? addresses.size() : pairs.size();
+  return std::min({polite_rate(config_.pairs_per_host_per_second, busiest(hosts), total),
+                   polite_rate(config_.probes_per_subnet_per_second, busiest(subnets), total),
+                   polite_rate(config_.probes_per_as_per_second, busiest(systems), total)});
+}
+
+namespace {
+
+std::array<uint8_t, 16> random_key() {
+  std::array<uint8_t, 16> key;
+  if (RAND_bytes(key.data(), static_cast<int>(key.size())) != 1)
+    throw std::runtime_error("no random bytes for the cookie's key");
+  return key;
+}
+
+}  // namespace
+
+Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> hosts,
+                        AnswerMap& answers, uint32_t variants) const {
+  return {.cookie =
+              Cookie(random_key(), config_.port.source_port_first, config_.port.source_port_count),
+          .addresses = addresses,
+          .names = names_,
+          .hosts = hosts,
+          .answers = answers,
+          .variants = variants,
+          .answers_at = {},
+          .step_columns = {}};
+}
+
+bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
+                        uint32_t settle_ms, uint64_t targets,
+                        const std::function<Asked(const Observation&)>& ask,
+                        const std::function<void(std::vector<Judgement>&)>& write) {
+  pass_begun_ = std::chrono::steady_clock::now();
+  pass_answered_before_ = figure(&WorkerFigures::answered);
+  pass_probes_before_ = figure(&WorkerFigures::probes);
+  lists_ = &lists;
+  passed_.clear();
+  // The judges' writer and the ticks come from different threads.
+  const auto locked_write = [&](std::vector<Judgement>& judgements) {
+    const std::lock_guard lock(write_mutex_);
+    write(judgements);
+    round_->commit_if_due();
+    tell_status();
+  };
+  const auto tick = [&] {
+    const std::lock_guard lock(write_mutex_);
+    round_->commit_if_due();
+    tell_status();
+  };
+  bool whole = false;
+  try {
+    whole = runner_->run({pass, lists, rate, settle_ms, targets, ask, locked_write, tick});
+  } catch (...) {
+    lists_ = nullptr;
+    round_->commit();
+    throw;
+  }
+  lists_ = nullptr;
+  resumable_ = false;
+  round_->commit();
+  return whole;
+}
+
+uint64_t Campaign::figure(std::atomic<uint64_t> WorkerFigures::*member) const {
+  uint64_t sum = 0;
+  for (const auto& worker : runner_->figures()) sum += worker->figures().*member;
+  return sum;
+}
+
+void Campaign::tell_status() {
+  const auto now = std::chrono::steady_clock::now();
+  const double runtime_s = std::chrono::duration<double>(now - begun_).count();
+  if (operator_stop_.load() > stop_.load()) stop_.store(operator_stop_.load());
+  if (config_.max_runtime_s > 0 && runtime_s >= config_.max_runtime_s && stop_.load() == 0) {
+    runtime_over_ = true;
+    stop_.store(1);
+  }
+  if (now - told_ < std::chrono::seconds(1)) return;
+  told_ = now;
+  note_position(now);
+  if (on_status_) on_status_(status());
+}
+
+// Where a pass is gone on with after a kill: at what was sent so long ago that an answer would have
+// come. What came since is in the store, and is skipped.
+void Campaign::note_position(std::chrono::steady_clock::time_point now) {
+  if (!resumable_ || lists_ == nullptr) return;
+  uint64_t position = UINT64_MAX;
+  for (const auto& worker : runner_->figures())
+    position = std::min(position, worker->figures().position.load());
+  // A worker's figures are the last pass's until it has begun with this one.
+  if (now - pass_begun_ > std::chrono::seconds(1)) passed_.emplace_back(now, position);
+  const auto answered_until = now - std::chrono::milliseconds(settle_ms(true));
+  while (!passed_.empty() && passed_.front().first < answered_until) {
+    round_->record.position = passed_.front().second;
+    passed_.pop_front();
+  }
+}
+
+CampaignStatus Campaign::status() const {
+  using seconds = std::chrono::duration<double>;
+  const auto now = std::chrono::steady_clock::now();
+  CampaignStatus status;
+  status.stage = round_->record.stage;
+  status.pass = round_->record.pass + 1;
+  status.elapsed_s = seconds(now - begun_).count();
+  if (lists_ != nullptr) {
+    double done = 0, all = 0;
+    bool exhausted = true;
+    for (size_t i = 0; i < lists_->size(); ++i) {
+      const double positions = static_cast<double>((*lists_)[i]->positions());
+      done += std::min(positions,
+                       static_cast<double>(runner_->figures()[i]->figures().position.load()));
+      all += positions;
+      exhausted = exhausted && done >= all;
+    }
+    status.stage_share = all > 0 ? done / all : 1;
+    const double spent_s = seconds(now - pass_begun_).count();
+    if (status.stage_share > 0)
+      status.stage_left_s = spent_s * (1 - status.stage_share) / status.stage_share;
+    status.cooling_down = exhausted;
+  }
+  status.targets = figure(&WorkerFigures::probes) - pass_probes_before_;
+  status.answered = figure(&WorkerFigures::answered) - pass_answered_before_;
+  status.sent = figure(&WorkerFigures::sent);
+  status.received = figure(&WorkerFigures::received);
+  status.probes_sent = figure(&WorkerFigures::probes);
+  status.dropped = port_->dropped() + figure(&WorkerFigures::transmit_dropped);
+  status.in_flight = figure(&WorkerFigures::open);
+  status.hosts = found_.size();
+  status.trusted = round_->hosts().size();
+  status.pairs = uint64_t{round_->hosts().size()} * round_->record.names.size();
+  status.settled = round_->settled_pairs();
+  status.injected = round_->interfered_pairs();
+  return status;
+}
+
+}  // namespace steppe

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The campaign from the inside: its stages, and what they share. Only the files that are named
+// below include this.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "engine/campaign.h"
+#include "engine/pass_runner.h"
+#include "engine/plan/country.h"
+#include "engine/round.h"
+
+namespace steppe {
+
+// Between two passes over the same targets late answers are awaited only this long: what comes
+// later still is asked again.
+inline constexpr uint32_t between_passes_ms = 3000;
+
+// One run of a campaign. Its stages are in files of their own: discover.cc, baseline.cc, probe.cc,
+// confirm.cc; passes.cc has what they share.
+class Campaign {
+ public:
+  Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
+           const std::function<void(const CampaignStatus&)>& on_status);
+  CampaignSummary run();
+
+ private:
+  // A question of the baseline stage to one host.
+  struct Question {
+    HostRecord* host;
+    HostPlan plan;
+    uint32_t column;
+  };
+  // A confirming pass's notes on one host: what came back, until the controls on both sides have.
+  struct SequenceNotes {
+    std::map<uint32_t, Judgement> tests;    // by step
+    std::map<uint32_t, uint32_t> controls;  // step -> ask, of controls that came back `same`
+  };
+
+  void discover();
+  void baseline();
+  void verify_chains();
+  void ask_twice(std::vector<HostRecord*>& hosts);
+  void ask_refusing(std::vector<HostRecord*>& hosts);
+  void choose_probed_hosts();
+  void load_probed_hosts(bool fresh);
+  void probe();
+  void confirm();
+  void confirm_once(uint32_t try_number);
+  void settle_all(bool final);
+  void report();
+
+  void begin_stage(Stage stage);
+  void on_discovered(uint32_t address, const Judgement& judgement);
+  void ask(std::vector<Question>& questions,
+           const std::function<void(Question&, const Judgement&)>& on_answer);
+  void on_probed(const Judgement& judgement);
+  std::vector<std::vector<uint32_t>> unsettled_columns() const;
+  void complete_tries(uint32_t host, SequenceNotes& notes,
+                      const std::vector<uint32_t>& step_columns, uint32_t steps_over, bool over);
+  // A pass with a cookie key of its own.
+  Pass new_pass(const PrefixSet& addresses, std::span<const HostPlan> hosts, AnswerMap& answers,
+                uint32_t variants) const;
+  bool run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
+                uint32_t settle_ms, uint64_t targets,
+                const std::function<Asked(const Observation&)>& ask,
+                const std::function<void(std::vector<Judgement>&)>& write);
+  Slice slice(uint32_t worker) const { return {worker, runner_->workers(), 0, 1}; }
+  double polite(std::span<const uint32_t> addresses, std::span<const PairTarget> pairs) const;
+  uint32_t settle_ms(bool last_pass) const;
+  bool stopping() const { return stop_.load() != 0; }
+  void tell_status();
+  void note_position(std::chrono::steady_clock::time_point now);
+  CampaignStatus status() const;
+  uint64_t figure(std::atomic<uint64_t> WorkerFigures::*member) const;
+
+  const CampaignConfig& config_;
+  std::atomic<int> stop_{0};  // the operator's, or the runtime's end
+  const std::atomic<int>& operator_stop_;
+  const std::function<void(const CampaignStatus&)>& on_status_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  bool runtime_over_ = false;
+
+  Country country_;
+  TrustStore trust_;
+  ClientHello hello_;
+  RoundRecord chosen_;
+  std::unique_ptr<Port> port_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Round> round_;
+  std::unique_ptr<PassRunner> runner_;
+  NameTable names_;
+  std::map<uint32_t, HostRecord> found_;  // hosts of this round, by address
+
+  // For the status line.
+  std::mutex write_mutex_;  // judges' writer and the ticks between
+  std::chrono::steady_clock::time_point told_, pass_begun_;
+  uint64_t pass_answered_before_ = 0, pass_probes_before_ = 0;
+  const std::vector<std::unique_ptr<WorkList>>* lists_ = nullptr;
+  bool resumable_ = false;  // the pass goes by positions
+  std::deque<std::pair<std::chrono::steady_clock::time_point, uint64_t>> passed_;
+};
+
+}  // namespace steppe
