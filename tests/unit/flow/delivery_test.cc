@@ -187,19 +187,36 @@ TEST_F(Delivery, PaddingOfShortFramesIsNoData) {
 
 TEST_F(Delivery, HeldSegmentsAreBounded) {
   const uint32_t available = rte_mempool_avail_count(pool);
+  // Beyond what a flight may have nothing is held.
+  TcpFields far = server.fields(server.isn + 1 + limits::flight_bytes, ack);
+  far.payload = Bytes(10, 'x');
+  EXPECT_EQ(receive(tcp_frame(far)), PacketOutcome::data_ahead);
+  server.hear();
+  EXPECT_EQ(rte_mempool_avail_count(pool), available);
   // The first 1000 bytes are missing.
   const size_t kept = limits::held_segments;
   for (size_t i = 0; i < kept + 20; ++i)
     EXPECT_EQ(server.send(1000 + i * 5, 1005 + i * 5), PacketOutcome::data_ahead);
   server.hear();
   EXPECT_EQ(available - rte_mempool_avail_count(pool), kept);
-  // Beyond what a flight may have nothing is held, either.
-  TcpFields far = server.fields(server.isn + 1 + limits::flight_bytes, ack);
-  far.payload = Bytes(10, 'x');
-  receive(tcp_frame(far));
   server.send(0, 1000);
   server.hear();
   server.send(1000 + kept * 5, answer_bytes.size());
+  expect_certificate(answer_bytes);
+}
+
+TEST_F(Delivery, AFilledGapMakesRoomForTheNext) {
+  size_t at = 0;
+  for (int gap = 0; gap < 4; ++gap, at += 400) {
+    const size_t held = limits::held_segments - 4;
+    for (size_t i = 1; i <= held; ++i) server.send(at + i * 10, at + i * 10 + 10);
+    server.hear();
+    server.send(at, at + 10);
+    EXPECT_EQ(server.acknowledged_offset(server.hear().back()), at + held * 10 + 10);
+    server.send(at + held * 10 + 10, at + 400);
+    server.hear();
+  }
+  server.send(at, answer_bytes.size());
   expect_certificate(answer_bytes);
 }
 

@@ -300,6 +300,25 @@ TEST_F(Hello, ATarpitBehindAShutWindowEnds) {
   expect_timeout(3);
 }
 
+// The same with a window of one byte, where each acknowledgement brings the next byte out.
+TEST_F(Hello, ATarpitWithAWindowOfOneByteEnds) {
+  server.window = 1;
+  server.syn_ack();
+  const uint32_t start_ms = now_ms;
+  server.hear();
+  while (connections->open() > 0 && now_ms - start_ms < 300000) {
+    wait(600);
+    if (connections->open() == 0) break;
+    server.hear();
+    server.signal(ack);
+  }
+  EXPECT_GE(now_ms - start_ms, limits::flow_lifetime_ms);
+  EXPECT_LE(now_ms - start_ms, limits::flow_lifetime_ms + limits::silence_ms);
+  EXPECT_LT(server.received.size(), hello_bytes.size());
+  expect_timeout(3);
+  expect_reset(server);
+}
+
 TEST_F(Hello, ARepeatedSynAckBringsItAgain) {
   server.syn_ack();
   lose();
