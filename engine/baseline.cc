@@ -152,9 +152,9 @@ void Campaign::ask(std::vector<Question>& questions,
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) {
             on_answer(questions[judgement.observation.host], judgement);
-            const bool broken = judgement.verdict == Verdict::timeout ||
-                                judgement.verdict == Verdict::reset ||
-                                judgement.verdict == Verdict::closed;
+            const bool broken =
+                judgement.verdict == Verdict::timeout || judgement.verdict == Verdict::reset ||
+                judgement.verdict == Verdict::closed || judgement.verdict == Verdict::unreachable;
             if (broken)
               inconclusive.push_back({judgement.observation.host, judgement.observation.variant});
           }

@@ -34,6 +34,7 @@ void Campaign::confirm_once(uint32_t try_number) {
   const auto hosts = static_cast<uint32_t>(unsettled.size());
   std::vector<uint64_t> answers_at(hosts + 1, 0);
   std::vector<uint32_t> step_columns;
+  std::vector<PairTarget> asked;  // every step: where the questions gather, the rate must know
   std::vector<std::vector<Sequence>> shares(runner_->workers());
   uint32_t sequences = 0, variants = 1;
   for (uint32_t host = 0; host < hosts; ++host) {
@@ -54,6 +55,7 @@ void Campaign::confirm_once(uint32_t try_number) {
            ++turn)
         control = (control + 1) % names_.controls;
       step_columns.push_back(step % 2 == 0 ? control : tests[step / 2]);
+      asked.push_back({host, step_columns.back()});
     }
     shares[sequences++ % shares.size()].push_back(
         {host, round_->addresses()[host], steps, answers_at[host]});
@@ -79,13 +81,13 @@ void Campaign::confirm_once(uint32_t try_number) {
     lists.push_back(std::make_unique<SequenceList>(std::move(share), answers, limits));
 
   const auto columns_of = [&](uint32_t host) {
-    return std::vector<uint32_t>(
-        step_columns.begin() + static_cast<ptrdiff_t>(answers_at[host] / asks_per_step),
-        step_columns.begin() + static_cast<ptrdiff_t>(answers_at[host + 1] / asks_per_step));
+    return std::span<const uint32_t>(step_columns)
+        .subspan(answers_at[host] / asks_per_step,
+                 (answers_at[host + 1] - answers_at[host]) / asks_per_step);
   };
   std::map<uint32_t, SequenceNotes> notes;
   const bool whole = run_pass(
-      pass, lists, polite(round_->addresses(), {}), 0, UINT64_MAX,
+      pass, lists, polite(round_->addresses(), asked), 0, UINT64_MAX,
       [&](const Observation& observation) {
         const ProbedHost& host = round_->hosts()[observation.host];
         return Asked{.server_name = pass.server_name(observation.host, observation.variant),
@@ -120,7 +122,7 @@ void Campaign::confirm_once(uint32_t try_number) {
 // Turns noted tests into tries, once the controls on both sides have come back, or never will
 // (`over`). steps_over: steps that were asked and are over, for tests that no packet answered.
 void Campaign::complete_tries(uint32_t host, SequenceNotes& notes,
-                              const std::vector<uint32_t>& step_columns, uint32_t steps_over,
+                              std::span<const uint32_t> step_columns, uint32_t steps_over,
                               bool over) {
   if (over)
     for (uint32_t step = 1; step < steps_over; step += 2) {

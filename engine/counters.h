@@ -23,9 +23,9 @@ namespace steppe {
   X(acknowledgement, "a bare acknowledgement of a connection")                   \
   X(fin, "FIN of a connection")                                                  \
   X(reset, "RST of a connection")                                                \
-  X(challenged, "RST or SYN outside a connection's sequence: challenge ACK")     \
+  X(challenged, "RST, SYN or ACK that cannot be right: challenge ACK"     )     \
   X(stray, "TCP to our ports, of no connection")                                 \
-  X(stray_reset, "RST to our ports, of no connection and no probe")              \
+  X(stray_reset, "RST that is of no probe, and in no connection's window")              \
   X(icmp_soft, "ICMP error that changes nothing")                                \
   X(arp, "ARP")                                                                  \
   X(other, "not for us")                                                         \

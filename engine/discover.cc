@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stage 1: every address, and the certificate of every TLS host among them, in one connection.
+#include <algorithm>
+
 #include "engine/stages.h"
 
 namespace steppe {
@@ -7,7 +9,7 @@ namespace steppe {
 void Campaign::discover() {
   const PrefixSet& targets = config_.targets.targets;
   AnswerMap answers(targets.size());
-  if (round_->record.pass == 0) begin_stage(Stage::discover);
+  round_->commit();
   // A round that is gone on with: hosts that have answered are not asked again.
   store_->for_each_host([&](const HostRecord& host) {
     if (host.round == round_->record.round) found_[host.address] = host;
@@ -19,6 +21,7 @@ void Campaign::discover() {
       answers.finish(*rank, false);
     }
 
+  const uint64_t busiest_as = config_.probes_per_as_per_second > 0 ? busiest_as_addresses() : 0;
   for (uint32_t turn = round_->record.pass; turn < config_.probes && !stopping(); ++turn) {
     const bool last = turn + 1 == config_.probes;
     round_->record.pass = turn;
@@ -31,9 +34,10 @@ void Campaign::discover() {
           targets, answers, round_->record.seed,
           Slice{worker, runner_->workers(), config_.shard, config_.shards}, round_->record.position,
           config_.max_targets));
-    // The busiest /24 has 256 addresses, or all; the busiest AS is not known before hosts are.
-    const double rate = polite_rate(config_.probes_per_subnet_per_second,
-                                    std::min<uint64_t>(256, targets.size()), targets.size());
+    const double rate =
+        std::min(polite_rate(config_.probes_per_subnet_per_second,
+                             std::min<uint64_t>(256, targets.size()), targets.size()),
+                 polite_rate(config_.probes_per_as_per_second, busiest_as, targets.size()));
     const bool whole = run_pass(
         pass, lists, rate, settle_ms(last), UINT64_MAX,
         [&](const Observation& observation) {
@@ -55,6 +59,20 @@ void Campaign::discover() {
             host.status == HostStatus::closed)
           if (const auto rank = targets.rank(address)) answers.forget(*rank);
   }
+}
+
+// How many targets the AS has that has most, by /24: no route that the world sees is smaller.
+uint64_t Campaign::busiest_as_addresses() const {
+  std::map<uint32_t, uint64_t> addresses;
+  uint64_t most = 0;
+  for (const AddressRange& range : config_.targets.targets.ranges())
+    for (uint64_t first = range.first; first <= range.last; first = (first | 0xff) + 1) {
+      const uint64_t last = std::min<uint64_t>(range.last, first | 0xff);
+      const uint32_t as_number = country_.as_number(static_cast<uint32_t>(first));
+      if (as_number == 0) continue;
+      most = std::max(most, addresses[as_number] += last - first + 1);
+    }
+  return most;
 }
 
 void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {

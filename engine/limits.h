@@ -35,7 +35,8 @@ inline constexpr uint8_t retransmissions = 3;
 // last segment that brought news; 99.9 % of SYN-ACKs come within 8.2 s, and answers are no slower.
 inline constexpr uint32_t silence_ms = 8000;
 
-// A flow lives at most this long, whatever trickles in (a tarpit's byte now and then is news).
+// A flow that is older ends at its next event, whatever trickles in (a tarpit's byte now and then is
+// news); without an event its silence ends it.
 inline constexpr uint32_t flow_lifetime_ms = 60000;
 
 // Frames per receive and transmit burst. 32 to 64 is where DPDK's drivers are at their best.

@@ -5,7 +5,6 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
-#include <algorithm>
 #include <stdexcept>
 
 namespace steppe {
@@ -56,7 +55,10 @@ bool PassRunner::run(const Work& work) {
 
   const auto drain = [&](std::vector<Observation>& out, size_t most) {
     while (true) {
-      control.stop.store(std::max(control.stop.load(), stop_.load()));
+      // Never lowers it: a worker may have raised it, too.
+      for (int seen = control.stop.load(), wanted = stop_.load();
+           seen < wanted && !control.stop.compare_exchange_weak(seen, wanted);) {
+      }
       // Looked at before the rings: what a worker said before it was done is in them.
       const bool over = control.workers_done.load() == workers();
       out.resize(most);

@@ -24,12 +24,14 @@ class PassRunner {
   struct Work {
     Pass& pass;
     std::span<const std::unique_ptr<WorkList>> lists;  // one for each worker
-    double rate;         // targets a second at most; infinity: no limit
+    double rate;         // probes a second at most; infinity: no limit
     uint32_t settle_ms;  // late answers are awaited so long,
     uint64_t targets;    // or until so many targets have answered
     std::function<Asked(const Observation&)> ask;
     std::function<void(std::vector<Judgement>&)> write;
-    std::function<void()> tick;  // now and then, between writes; never beside one
+    // Now and then while there is nothing to write; on another thread than write, perhaps beside
+    // it.
+    std::function<void()> tick;
   };
 
   PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked,

@@ -6,6 +6,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "engine/limits.h"
 #include "engine/stages.h"
 
 namespace steppe {
@@ -131,7 +132,13 @@ void Campaign::note_position(std::chrono::steady_clock::time_point now) {
     position = std::min(position, worker->figures().position.load());
   // A worker's figures are the last pass's until it has begun with this one.
   if (now - pass_begun_ > std::chrono::seconds(1)) passed_.emplace_back(now, position);
-  const auto answered_until = now - std::chrono::milliseconds(settle_ms(true));
+  // Answers can take the cooldown to come and a connection its lifetime to end, and then wait for a
+  // judge.
+  for (const auto& worker : runner_->figures())
+    if (rte_ring_count(worker->observations()) > rte_ring_get_size(worker->observations()) / 4)
+      return;
+  const auto answered_until =
+      now - std::chrono::milliseconds(settle_ms(true) + limits::flow_lifetime_ms);
   while (!passed_.empty() && passed_.front().first < answered_until) {
     round_->record.position = passed_.front().second;
     passed_.pop_front();

@@ -57,8 +57,19 @@ void Campaign::probe() {
     round_->record.position = 0;
   }
   if (stopping()) return;
-  // What answered no SYN at all has had its first try.
-  for (const PairTarget& pair : open_pairs()) round_->add_silent_try(pair.host, pair.variant, {});
+  // What answered no SYN at all has had its first try; but a host that has fallen silent is gone,
+  // and its thousands of names are not worth a record each.
+  for (uint32_t host = 0; host < hosts; ++host) {
+    std::vector<uint32_t> silent;
+    for (uint32_t column = 0; column < columns; ++column)
+      if (round_->matrix().get(host, column).verdict == Verdict::none) silent.push_back(column);
+    if (silent.size() * 2 > columns && names_.is_control(silent.front())) {
+      round_->abandon_host(host);
+      continue;
+    }
+    for (const uint32_t column : silent) round_->add_silent_try(host, column, {});
+    round_->commit_if_due();
+  }
 }
 
 void Campaign::on_probed(const Judgement& judgement) {

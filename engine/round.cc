@@ -234,12 +234,19 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
   // are.
   for (Try& one : made)
     if (one.verdict == Verdict::injected && one.issuer_spki &&
-        interceptors_.seen_under_control(*one.issuer_spki))
+        interceptors_.seen_under_control(*one.issuer_spki, hosts_[host].record.address))
       one.verdict = Verdict::untrusted;
-  const auto is_forging = [](const Digest& spki, const void* interceptors) {
-    return static_cast<const Interceptors*>(interceptors)->is_forging(spki);
+  struct Asker {
+    const Interceptors& interceptors;
+    uint32_t address;
   };
-  Settlement settlement = settle(made, final, is_forging, &interceptors_);
+  const auto is_forging = [](const Digest& spki, const void* context) {
+    const auto& asker = *static_cast<const Asker*>(context);
+    return asker.interceptors.is_forging(spki) &&
+           !asker.interceptors.seen_under_control(spki, asker.address);
+  };
+  const Asker asker{interceptors_, hosts_[host].record.address};
+  Settlement settlement = settle(made, final, is_forging, &asker);
   if (!settlement.settled) return false;
   // A host whose controls do not agree is not judged (METHOD 3.1).
   if (!hosts_[host].stable && settlement.interference == Interference::yes)
@@ -264,9 +271,13 @@ bool Round::is_refusal(uint32_t host, const Judgement& judgement) const {
 
 void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement) {
   add_try(host, column, judgement, {});
+  // A box that blocks by reset does what the host does: there is no telling. An alert with the very
+  // description of the host's own is none that a box would make up.
   const Settlement settlement{.settled = true,
                               .verdict = judgement.verdict,
-                              .interference = Interference::no,
+                              .interference = judgement.verdict == Verdict::alert
+                                                  ? Interference::no
+                                                  : Interference::inconclusive,
                               .attempts = static_cast<uint8_t>(tries(host, column)),
                               .agreeing = static_cast<uint8_t>(tries(host, column)),
                               .stateful = false};
@@ -274,6 +285,16 @@ void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judg
       host, column,
       {.verdict = settlement.verdict, .interference = settlement.interference, .settled = true});
   put_settlement(host, column, settlement, std::nullopt);
+}
+
+void Round::abandon_host(uint32_t host) {
+  for (uint32_t column = 0; column < columns(); ++column)
+    if (matrix_->get(host, column).verdict == Verdict::none)
+      set_state(host, column,
+                {.verdict = Verdict::timeout,
+                 .interference = Interference::inconclusive,
+                 .settled = true});
+  drop_host(host);
 }
 
 void Round::drop_host(uint32_t host) {

@@ -76,7 +76,10 @@ class Round {
   // at once.
   bool is_refusal(uint32_t host, const Judgement& judgement) const;
   void settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement);
-  // Its controls kept failing, or did not agree.
+  // It has gone silent: what has had no answer is settled as timeout, inconclusive, without a
+  // record for each pair.
+  void abandon_host(uint32_t host);
+  // Its controls kept failing.
   void drop_host(uint32_t host);
   void mark_unstable(uint32_t host) { hosts_[host].stable = false; }
   void put_interceptors();

@@ -60,13 +60,14 @@ class Campaign {
   void report();
 
   void begin_stage(Stage stage);
+  uint64_t busiest_as_addresses() const;
   void on_discovered(uint32_t address, const Judgement& judgement);
   void ask(std::vector<Question>& questions,
            const std::function<void(Question&, const Judgement&)>& on_answer);
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
-  void complete_tries(uint32_t host, SequenceNotes& notes,
-                      const std::vector<uint32_t>& step_columns, uint32_t steps_over, bool over);
+  void complete_tries(uint32_t host, SequenceNotes& notes, std::span<const uint32_t> step_columns,
+                      uint32_t steps_over, bool over);
   // A pass with a cookie key of its own.
   Pass new_pass(const PrefixSet& addresses, std::span<const HostPlan> hosts, AnswerMap& answers,
                 uint32_t variants) const;

@@ -8,6 +8,7 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "engine/limits.h"
@@ -66,48 +67,47 @@ Worker::~Worker() {
   rte_ring_free(ring_);
 }
 
-uint32_t Worker::clock_ms() const {
-  return static_cast<uint32_t>(now_ticks_ / ticks_per_ms_);
-}
-
 void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) {
   pass_ = &pass;
   connections_.begin_pass(pass);
   now_ticks_ = rte_rdtsc();
-  const double configured = config_.packets_per_second;
-  pacer_.set_rate(configured == 0 ? (rate > 1e15 ? 0 : rate) : std::min(configured, rate),
-                  now_ticks_);
-  transmitted_ms_ = clock_ms();
+  // Politeness counts probes; the operator's rate counts all that leaves.
+  Pacer polite(std::isfinite(rate) ? rate : 0, 0, rte_get_tsc_hz(), now_ticks_);
+  now_ms_ = transmitted_ms_ = static_cast<uint32_t>(clock_ms());
   bool list_done = false;
   uint32_t idle_rounds = 0;
   uint32_t published_ms = 0;
   while (true) {
     now_ticks_ = rte_rdtsc();
-    now_ms_ = clock_ms();
+    now_ms_ = static_cast<uint32_t>(clock_ms());
     // Answers wait in the NIC while the judges are behind: TCP will say again what is lost there.
-    const uint32_t received = hand_over() ? receive() : 0;
-    connections_.on_timers(now_ms_, timers_per_round);
+    const bool handed_over = hand_over();
+    const uint32_t received = handed_over ? receive() : 0;
+    // Nobody is called silent whose answer may still wait in the NIC.
+    if (handed_over && received < limits::burst) connections_.on_timers(now_ms_, timers_per_round);
     uint32_t probed = 0;
     const int stop = control.stop.load(std::memory_order_relaxed);
     if (stop >= 2) break;
-    if (now_ms_ - transmitted_ms_ > device_dead_ms) {
-      control.device_dead.store(true);
-      control.stop.store(2);
-      break;
-    }
     if (!list_done) {
-      if (stop == 0) probed = probe(list, control);
+      if (stop == 0) probed = probe(list, polite, control);
       if (stop != 0 || list.exhausted()) {
         list_done = true;
         control.lists_done.fetch_add(1);
       }
     } else if (connections_.open() == 0 && connections_.observations.empty() &&
                control.lists_done.load() == control.workers &&
-               (now_ms_ - control.last_probe_ms.load() >= control.settle_ms ||
+               // Signed: another worker's last probe can be younger than this one's clock.
+               (static_cast<int32_t>(now_ms_ - control.last_probe_ms.load()) >=
+                    static_cast<int32_t>(control.settle_ms) ||
                 control.answered.load() >= control.targets)) {
       break;
     }
     transmit();
+    if (now_ms_ - transmitted_ms_ > device_dead_ms) {
+      control.device_dead.store(true);
+      control.stop.store(2);
+      break;
+    }
     if (now_ms_ != published_ms) {
       publish(list, control);
       published_ms = now_ms_;
@@ -166,16 +166,17 @@ uint32_t Worker::receive() {
 }
 
 // New SYNs, as many as the rate allows, and only while there is room for what they will bring.
-uint32_t Worker::probe(WorkList& list, PassControl& control) {
+uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
   if (connections_.crowded() || frames_scarce_ || rte_ring_free_count(ring_) < config_.flows ||
       transmitter_.room() < reply_room + limits::burst)
     return 0;
-  const uint32_t allowed = pacer_.allowed(now_ticks_, limits::burst, syn_frame_bytes);
+  const uint32_t allowed = polite.allowed(
+      now_ticks_, pacer_.allowed(now_ticks_, limits::burst, syn_frame_bytes), syn_frame_bytes);
   if (allowed == 0) return 0;
   std::array<rte_mbuf*, limits::burst> frames;
   if (rte_pktmbuf_alloc_bulk(transmitter_.pool, frames.data(), allowed) != 0) return 0;
   std::array<Target, limits::burst> targets;
-  const uint32_t taken = list.take(std::span(targets).first(allowed), now_ms_);
+  const uint32_t taken = list.take(std::span(targets).first(allowed), clock_ms());
   uint32_t written = 0;
   for (uint32_t i = 0; i < taken; ++i) {
     const auto [address, variant] = targets[i];
@@ -188,6 +189,7 @@ uint32_t Worker::probe(WorkList& list, PassControl& control) {
   }
   if (written < allowed) rte_pktmbuf_free_bulk(frames.data() + written, allowed - written);
   probes_ += taken;
+  polite.sent(taken, 0);
   if (taken > 0) control.last_probe_ms.store(now_ms_, std::memory_order_relaxed);
   return taken;
 }

@@ -65,12 +65,13 @@ class Worker {
 
  private:
   uint32_t receive();
-  uint32_t probe(WorkList& list, PassControl& control);
+  uint32_t probe(WorkList& list, Pacer& polite, PassControl& control);
   void transmit();
   bool hand_over();
   void publish(const WorkList& list, PassControl& control);
   void count(PacketOutcome outcome) { ++packets_[static_cast<size_t>(outcome)]; }
-  uint32_t clock_ms() const;
+  // Milliseconds since the machine started. Flows and timers keep the lower half of it.
+  int64_t clock_ms() const { return static_cast<int64_t>(now_ticks_ / ticks_per_ms_); }
 
   const Port& port_;
   uint16_t queue_;

@@ -80,8 +80,7 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
   if ((segment.flags & rst_flag) != 0) {
     rte_pktmbuf_free(frame);
     // Only a RST at exactly RCV.NXT counts; another one in the window is asked about (RFC
-    // 5961 3.2). Some middleboxes answer the hello with a RST at our SYN-ACK's number; the
-    // challenge lets a server deny it. Outside the window it means nothing.
+    // 5961 3.2), which lets a server deny what somebody else made up. Outside it means nothing.
     if (ahead < 0 || ahead >= receive_window) return PacketOutcome::stray_reset;
     if (ahead != 0) return acknowledge_out_of_sequence(*flow);
     end(*flow, Ending::reset,
@@ -154,14 +153,16 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
     reset();
     return PacketOutcome::syn_ack_unknown;
   }
-  if (pass_->answers.get(*index) != Answer::none) {
+  if (!pass_->answers.claim(*index)) {
     reset();
     return PacketOutcome::syn_ack_repeated;
   }
   Flow* flow = table_.open(segment.host, segment.local_port);
-  // The server will say it again.
-  if (flow == nullptr) return PacketOutcome::syn_ack_postponed;
-  pass_->answers.claim(*index);
+  if (flow == nullptr) {
+    // The server will say it again.
+    pass_->answers.forget(*index);
+    return PacketOutcome::syn_ack_postponed;
+  }
   ++answered_;
   flow->host = static_cast<uint32_t>(*host);
   flow->variant = *variant & 0xffffff;
@@ -465,8 +466,11 @@ void Connections::report_unopened(const Segment* segment, const IcmpError* icmp,
 // 4).
 PacketOutcome Connections::on_icmp(const IcmpError& icmp) {
   constexpr uint8_t destination_unreachable = 3;
+  // Network, host, or source route: where there is no second look at the pair, they may pass (RFC
+  // 1122 4.2.3.9).
+  const bool soft = !pass_->report_unopened && (icmp.code <= 1 || icmp.code == 5);
   const auto host = pass_->addresses.rank(icmp.host);
-  if (icmp.type != destination_unreachable || !host ||
+  if (icmp.type != destination_unreachable || soft || !host ||
       icmp.host_port != transmitter_.endpoint.target_port ||
       table_.find(icmp.host, icmp.local_port) != nullptr)
     return PacketOutcome::icmp_soft;

@@ -17,7 +17,7 @@ enum class Answer : uint8_t {
 };
 
 // Thread-safe: workers claim and finish targets, work lists and the campaign look. Relaxed order is
-// enough: a target's transitions are all made by the worker that holds its flow.
+// enough: nothing else is read because of what is found here.
 class AnswerMap {
  public:
   explicit AnswerMap(uint64_t size) : size_(size), words_(size / 32 + 1) {}
@@ -27,11 +27,15 @@ class AnswerMap {
     return static_cast<Answer>(words_[index / 32].load(std::memory_order_relaxed) >> shift(index) &
                                3);
   }
-  // none -> open. False if it was anything else: a late or repeated answer. The check needs no
-  // exchange: one worker alone changes a target, the atomics are for its neighbours in the word.
+  // none -> open. False if it was anything else: a late or repeated answer. Of two workers that
+  // have an answer to the same target (ICMP errors are not steered like the connection), one wins.
   bool claim(uint64_t index) {
-    if (get(index) != Answer::none) return false;
-    words_[index / 32].fetch_or(uint64_t{1} << shift(index), std::memory_order_relaxed);
+    std::atomic<uint64_t>& word = words_[index / 32];
+    uint64_t before = word.load(std::memory_order_relaxed);
+    do {
+      if ((before >> shift(index) & 3) != 0) return false;
+    } while (!word.compare_exchange_weak(before, before | uint64_t{1} << shift(index),
+                                         std::memory_order_relaxed));
     return true;
   }
   // open -> same or other. REQUIRES that the caller claimed it.
@@ -39,7 +43,7 @@ class AnswerMap {
     const uint64_t bits = same ? 2 : 3;  // 01 ^ 10 = 11, 01 ^ 11 = 10
     words_[index / 32].fetch_xor(bits << shift(index), std::memory_order_relaxed);
   }
-  // Any state -> none, so that a later pass asks again. Between passes only.
+  // Any state -> none, so that it is asked again. Between passes, or by who has claimed it.
   void forget(uint64_t index) {
     words_[index / 32].fetch_and(~(uint64_t{3} << shift(index)), std::memory_order_relaxed);
   }

@@ -155,10 +155,8 @@ void SequenceList::step_over(size_t i, bool same, int64_t now_ms) {
   progress.next_ms = now_ms + limits_.spacing_ms;
   if (control && !same) {
     ++progress.ask;
-    if (progress.ask == asks_per_step / 2 && progress.step > 0) {
-      progress.pauses.push_back(progress.step);
+    if (progress.ask == asks_per_step / 2 && progress.step > 0)
       progress.next_ms = now_ms + limits_.pause_ms;
-    }
     if (progress.ask < asks_per_step) return;
     progress.state = SequenceState::dropped;
     --open_;

@@ -158,8 +158,6 @@ class SequenceList final : public WorkList {
   SequenceState state(size_t i) const { return progress_[i].state; }
   // Steps that were asked and are over: below this one.
   uint32_t steps_over(size_t i) const { return progress_[i].step; }
-  // The control steps before which a pause was made, ascending.
-  const std::vector<uint32_t>& pauses(size_t i) const { return progress_[i].pauses; }
 
  private:
   struct Progress {
@@ -167,7 +165,6 @@ class SequenceList final : public WorkList {
     uint8_t ask = 0;
     uint8_t probes = 0;  // SYNs sent for this question; 0: not asked yet
     SequenceState state = SequenceState::going;
-    std::vector<uint32_t> pauses;
     int64_t next_ms = 0;  // not before: the next SYN, or giving the question up
   };
   // Whether the host's next SYN is due; advances over what has been answered.

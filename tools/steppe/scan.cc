@@ -43,6 +43,7 @@ void listen_to_signals() {
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);
   // A closed terminal or pipe must not end a scan in the middle.
   signal(SIGPIPE, SIG_IGN);
 }

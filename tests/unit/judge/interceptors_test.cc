@@ -90,26 +90,30 @@ TEST(Interceptors, RuleIsObeyed) {
   EXPECT_TRUE(interceptors.is_forging(key));
 }
 
-// The host's own inspection box signs for control names as well, whatever else it looks like.
-TEST(Interceptors, KeySeenUnderAControlNeverForges) {
+// The host's own inspection box signs for control names as well, whatever else it looks like. It
+// does not count, but neither does it clear the key where other hosts show it: once, a single host
+// whose control had met the box cleared it for a whole country.
+TEST(Interceptors, HostsThatShowAKeyUnderAControlDoNotCount) {
   for (const bool control_first : {true, false}) {
     Interceptors interceptors;
     Sighting control = sighting(1);
     control.control = true;
     control.server_name = "rktpnwq.com";
     if (control_first) interceptors.add(key, control);
-    for (const uint8_t host : {1, 2, 3}) {
-      Sighting one = sighting(host);
-      one.forging = true;
-      interceptors.add(key, one);
-    }
+    Sighting one = sighting(1);
+    one.forging = true;
+    interceptors.add(key, one);
     EXPECT_EQ(interceptors.is_forging(key), !control_first);
     if (!control_first) interceptors.add(key, control);
     EXPECT_FALSE(interceptors.is_forging(key));
-    EXPECT_TRUE(interceptors.seen_under_control(key));
+    EXPECT_TRUE(interceptors.seen_under_control(key, 1));
     EXPECT_TRUE(interceptors.forging().empty());
+    for (const uint8_t host : {2, 3}) interceptors.add(key, sighting(host));
+    EXPECT_TRUE(interceptors.is_forging(key));
+    EXPECT_FALSE(interceptors.seen_under_control(key, 2));
+    EXPECT_EQ(interceptors.forging().front().hosts, (std::set<uint32_t>{2, 3}));
   }
-  EXPECT_FALSE(Interceptors().seen_under_control(key));
+  EXPECT_FALSE(Interceptors().seen_under_control(key, 1));
 }
 
 // And so settle() leaves its leaves at `untrusted`.
@@ -125,7 +129,7 @@ TEST(Interceptors, SettleAsksThem) {
     return static_cast<const Interceptors*>(context)->is_forging(spki);
   };
   EXPECT_EQ(settle(tries, false, ask, &interceptors).interference, Interference::yes);
-  Sighting control = sighting(3);
+  Sighting control = sighting(2);
   control.control = true;
   interceptors.add(key, control);
   EXPECT_EQ(settle(tries, false, ask, &interceptors).interference, Interference::inconclusive);
@@ -156,7 +160,7 @@ TEST(Interceptors, GroupsTellWhatWasSeen) {
   EXPECT_EQ(group.server_names, (std::set<std::string>{"facebook.com", "google.com"}));
   EXPECT_EQ(group.leaves, 2u);
   EXPECT_EQ(group.forging_leaves, 2u);
-  EXPECT_TRUE(group.known_forging);
+  EXPECT_TRUE(group.is_forging);
   EXPECT_EQ(group.first_seen_ms, 1000);
   EXPECT_EQ(group.last_seen_ms, 2000);
 }

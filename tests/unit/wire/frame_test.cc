@@ -284,6 +284,16 @@ TEST(ReadFrame, BadLengthsAreMalformed) {
             FrameKind::malformed);
 }
 
+// Without the padding that would make a read behind the segment harmless.
+TEST(ReadFrame, SegmentsShorterThanAHeaderAreMalformed) {
+  for (size_t bytes = 0; bytes < 20; ++bytes) {
+    Bytes frame = ethernet_frame(ip_packet(
+        {.source = host, .destination = endpoint.address, .options = {}}, Bytes(bytes, 0x50)));
+    frame.resize(34 + bytes);
+    EXPECT_EQ(read(frame).kind, FrameKind::malformed) << bytes;
+  }
+}
+
 TEST(ReadFrame, IcmpErrors) {
   for (const uint8_t type : {3, 11, 12}) {
     // RFC 792 quotes 8 bytes, RFC 1812 4.3.2.3 as much as fits.
@@ -312,6 +322,12 @@ TEST(ReadFrame, OtherIcmp) {
   Bytes wrong = icmp_frame(3, 1, 8);
   wrong[14 + 20 + 8 + 9] ^= 1;
   EXPECT_EQ(read(wrong).kind, FrameKind::bad_checksum);
+  // A quote whose header says that it has 16 bytes.
+  Bytes quote_too_short = icmp_frame(3, 1, 20);
+  quote_too_short[14 + 20 + 8] = 0x44;
+  put16(quote_too_short, 36, 0);
+  put16(quote_too_short, 36, internet_checksum(std::span(quote_too_short).subspan(34, 48)));
+  EXPECT_EQ(read(quote_too_short).kind, FrameKind::malformed);
   // About a datagram that was not ours, and about one that was no TCP.
   for (const bool ours : {false, true}) {
     const Bytes quote = ip_packet({.source = endpoint.address + (ours ? 0 : 1),
