@@ -77,6 +77,8 @@ uint64_t Campaign::busiest_as_addresses() const {
 
 void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {
   HostRecord& host = found_[address];
+  // Asked again because its connection broke off; that this time it said nothing unsays nothing.
+  if (judgement.verdict == Verdict::timeout && host.address != 0) return;
   host.address = address;
   host.port = config_.target_port;
   host.round = round_->record.round;

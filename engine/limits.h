@@ -23,8 +23,9 @@ inline constexpr size_t client_hello_bytes = 536;
 // server is misconfigured, or wants to fill our memory.
 inline constexpr size_t flight_bytes = 192 * 1024;
 
-// Segments that may wait for a gap before them, per flow: an initial window of ten, and some.
-inline constexpr uint8_t held_segments = 32;
+// Segments that may wait for a gap before them, per flow: initial windows of ten full ones need few,
+// a server that sends a byte in each many.
+inline constexpr uint8_t held_segments = 128;
 
 // Retransmission starts at one second (RFC 6298 2.1) and doubles; 1 + 2 + 4 s cover what a
 // connection that still matters needs.

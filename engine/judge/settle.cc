@@ -9,8 +9,10 @@
 //   odd leaf   `injected` or `untrusted`. An `untrusted` leaf under an issuer key that is known
 //              to forge is `injected`.
 //   failure    `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
-//   mute       `unreachable`, a `timeout` of the SYN, a `reset` that refused it, `none`. The name
-//              never left us, so these say nothing about it: not for, not against.
+//   mute       `unreachable`, a `timeout` but that of the hello, a `reset` that refused the SYN,
+//              `none`. Either the name never left us, or its answer had begun and a lossy path lost
+//              the rest (a slow server and 5 % loss once made a false alarm): these say nothing
+//              about the name, not for, not against.
 //
 // An odd leaf or a failure is *bracketed* when controls worked before and after it, or when the
 // one after failed for a while and then worked again (residual blocking, `stateful`). It *counts*
@@ -72,7 +74,7 @@ Kind kind_of(const Try& one) {
     case Verdict::untrusted:
       return Kind::untrusted;
     case Verdict::timeout:
-      return one.detail == detail::syn_unanswered ? Kind::mute : Kind::failure;
+      return one.detail == detail::hello_unanswered ? Kind::failure : Kind::mute;
     case Verdict::reset:
       return one.detail == detail::syn_refused ? Kind::mute : Kind::failure;
     case Verdict::closed:

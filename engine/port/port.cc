@@ -7,6 +7,8 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 #include "engine/plan/operator_error.h"
@@ -29,6 +31,14 @@ constexpr uint32_t base_memory_mb = 128;
 
 // Neighbours are resolved one by one before the scan; beyond a /16 that is somebody else's job.
 constexpr uint64_t on_link_most = 1 << 16;
+
+// net.ipv4.ip_local_port_range: "first last".
+std::string kernel_port_range() {
+  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
 
 void require_source_address(const PortConfig& config) {
   if (!config.source_address)
@@ -160,6 +170,15 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
 
   const uint16_t workers =
       std::min<uint16_t>(config.workers, static_cast<uint16_t>(device_->interface.queues));
+  if (const std::string range = kernel_port_range(); device_->shared_address && !range.empty()) {
+    unsigned kernel_first = 0, kernel_last = 0;
+    std::istringstream(range) >> kernel_first >> kernel_last;
+    if (config.source_port_first <= kernel_last &&
+        config.source_port_first + config.source_port_count > kernel_first)
+      log("source ports overlap with those that the kernel gives to the host's own connections (" +
+          std::to_string(kernel_first) + "-" + std::to_string(kernel_last) +
+          "): some of these will get no answers while the scan runs; choose others with -s");
+  }
   if (workers < config.workers)
     log(config.interface + " has " + std::to_string(device_->interface.queues) +
         " receive queues: " + std::to_string(workers) + " workers instead of " +

@@ -28,8 +28,10 @@ struct PortConfig {
   std::optional<uint32_t> source_address;     // -S; default: the interface's own
   std::optional<rte_ether_addr> gateway_mac;  // -G; default: ARP
   std::optional<uint32_t> gateway_address;    // default: the interface's default route
-  uint16_t source_port_first = 32768;         // -s
-  uint32_t source_port_count = 16384;
+  // -s; default: above the ports that Linux gives to the host's own connections (32768-60999), as
+  // answers to these ports come to us alone.
+  uint16_t source_port_first = 61000;
+  uint32_t source_port_count = 65536 - 61000;
   uint16_t workers = 1;  // --cores
   bool verbose = false;  // DPDK's own log
 };

@@ -44,7 +44,7 @@ void listen_to_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGHUP, &action, nullptr);
-  // A closed terminal or pipe must not end a scan in the middle.
+  // A closed pipe must not end a scan in the middle.
   signal(SIGPIPE, SIG_IGN);
 }
 

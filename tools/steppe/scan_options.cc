@@ -106,8 +106,8 @@ void declare(CommandLine& line, Flags& f) {
   line.value("--vdev", f.vdev, "DEVICE", "net_tap0,iface=dtap0", "any DPDK virtual device");
   line.value("-S,--source-ip", f.source_ip, "ADDRESS", "198.51.100.7",
              "source address (the interface's)");
-  line.value("-s,--source-port", f.source_port, "PORTS", "32768-49151",
-             "source port, or FIRST-LAST (32768-49151)");
+  line.value("-s,--source-port", f.source_port, "PORTS", "61000-65535",
+             "source port, or FIRST-LAST (61000-65535)");
   line.value("-G,--gateway-mac", f.gateway_mac, "MAC", "02:00:00:00:00:01",
              "gateway's MAC address (asked by ARP)");
   line.value("--gateway-ip", f.gateway_ip, "ADDRESS", "198.51.100.1",

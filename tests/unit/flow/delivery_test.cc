@@ -207,13 +207,13 @@ TEST_F(Delivery, HeldSegmentsAreBounded) {
 
 TEST_F(Delivery, AFilledGapMakesRoomForTheNext) {
   size_t at = 0;
-  for (int gap = 0; gap < 4; ++gap, at += 400) {
+  for (int gap = 0; gap < 4; ++gap, at += 260) {
     const size_t held = limits::held_segments - 4;
-    for (size_t i = 1; i <= held; ++i) server.send(at + i * 10, at + i * 10 + 10);
+    for (size_t i = 1; i <= held; ++i) server.send(at + i * 2, at + i * 2 + 2);
     server.hear();
-    server.send(at, at + 10);
-    EXPECT_EQ(server.acknowledged_offset(server.hear().back()), at + held * 10 + 10);
-    server.send(at + held * 10 + 10, at + 400);
+    server.send(at, at + 2);
+    EXPECT_EQ(server.acknowledged_offset(server.hear().back()), at + held * 2 + 2);
+    server.send(at + held * 2 + 2, at + 260);
     server.hear();
   }
   server.send(at, answer_bytes.size());

@@ -54,7 +54,10 @@ TEST_F(Strays, RefusalsMayBeKeptFromTheJudges) {
   pass->report_unopened = false;
   EXPECT_EQ(receive(tcp_frame(server.fields(0, rst | ack))), PacketOutcome::refused);
   Server other(*this, 4, 1);
-  EXPECT_EQ(icmp(other, 3, 1, other.client_isn), PacketOutcome::unreachable);
+  // Host unreachable may pass, and nobody would ask again; "administratively prohibited" stays.
+  EXPECT_EQ(icmp(other, 3, 1, other.client_isn), PacketOutcome::icmp_soft);
+  EXPECT_EQ(answer(4, 1), Answer::none);
+  EXPECT_EQ(icmp(other, 3, 13, other.client_isn), PacketOutcome::unreachable);
   EXPECT_TRUE(connections->observations.empty());
   EXPECT_EQ(answer(3, 2), Answer::other);
   EXPECT_EQ(answer(4, 1), Answer::other);
