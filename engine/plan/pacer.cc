@@ -7,9 +7,11 @@
 namespace steppe {
 namespace {
 
-// Two transmit bursts: a worker whose loop took a little longer once still keeps its rate.
+// Two transmit bursts at least; and what a worker misses while the scheduler gives its processor to
+// somebody else, a few time slices: on a machine with more work than processors a bucket of 1 ms
+// loses 5 % of 100,000 packets per second.
 constexpr double burst_frames = 64;
-constexpr double burst_seconds = 0.001;
+constexpr double burst_seconds = 0.02;
 
 // IEEE 802.3: preamble and start delimiter 8, checksum 4, gap between frames 12; shortest frame
 // without its checksum 60; longest, without VLAN tags, 1514.
@@ -43,7 +45,7 @@ uint32_t Pacer::Bucket::holds(uint32_t wanted, double cost) const {
 
 Pacer::Pacer(double packets_per_second, double bits_per_second, uint64_t ticks_per_second,
              uint64_t now_ticks)
-    : last_ticks_(now_ticks), ticks_per_second_(ticks_per_second) {
+    : last_ticks_(now_ticks) {
   assert(ticks_per_second > 0);
   packets_.set_rate(packets_per_second, ticks_per_second, burst_frames);
   const double longest_frame_bits = static_cast<double>(bits_on_the_wire(1, longest_frame_bytes));
@@ -68,11 +70,6 @@ uint32_t Pacer::allowed(uint64_t now_ticks, uint32_t wanted, uint32_t frame_byte
 void Pacer::sent(uint32_t frames, uint64_t bytes) {
   if (packets_.per_tick > 0) packets_.tokens -= frames;
   if (bits_.per_tick > 0) bits_.tokens -= static_cast<double>(bits_on_the_wire(frames, bytes));
-}
-
-void Pacer::set_rate(double packets_per_second, uint64_t now_ticks) {
-  refill(now_ticks);
-  packets_.set_rate(packets_per_second, ticks_per_second_, burst_frames);
 }
 
 }  // namespace steppe

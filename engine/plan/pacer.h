@@ -12,9 +12,9 @@ namespace steppe {
 // hold. A frame costs its length, at least 60 bytes, plus 24 of preamble, gap and checksum in
 // bandwidth.
 //
-// A bucket starts empty and holds at most what 1 ms brings, or 64 frames (of 1514 bytes) if that is
+// A bucket starts empty and holds at most what 20 ms brings, or 64 frames (of 1514 bytes) if that is
 // more. That bounds the burst behind a stall. It is also what a caller must not sleep through:
-// tokens that overflow are lost, so one that asks less often than every max(1 ms, 64 frames at its
+// tokens that overflow are lost, so one that asks less often than every max(20 ms, 64 frames at its
 // rate), or for fewer frames than came in, stays below the rate.
 class Pacer {
  public:
@@ -30,8 +30,6 @@ class Pacer {
   // below 60 bytes are padded by the NIC: a call's mean length counts, so do not mix those with
   // long ones in one call.
   void sent(uint32_t frames, uint64_t bytes);
-  // Changes the packet rate in the middle of a scan (each pass has its own limit). Debt stays.
-  void set_rate(double packets_per_second, uint64_t now_ticks);
 
  private:
   struct Bucket {
@@ -47,7 +45,6 @@ class Pacer {
 
   Bucket packets_, bits_;
   uint64_t last_ticks_;
-  uint64_t ticks_per_second_;
 };
 
 }  // namespace steppe

@@ -8,6 +8,7 @@ test, however it ends. Every wait has an end, too.
 import collections
 import contextlib
 import json
+import os
 import pathlib
 import re
 import signal
@@ -29,7 +30,8 @@ running = []
 def end_all():
     for process in running:
         if process.poll() is None:
-            process.kill()
+            # With whatever it started: it leads a session.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     running.clear()
 

@@ -98,7 +98,7 @@ TEST(Pacer, AStallIsFollowedByAShortBurstOnly) {
       pacer.sent(frames, uint64_t{frames} * syn_bytes);
       burst += frames;
     }
-    EXPECT_EQ(burst, std::max(64.0, rate / 1000)) << rate;
+    EXPECT_EQ(burst, std::max(64.0, rate / 50)) << rate;
   }
 }
 
@@ -130,22 +130,6 @@ TEST(Pacer, ShortFramesCostSixtyBytes) {
   pacer.sent(10, 540);
   EXPECT_EQ(pacer.allowed(start + 10'500'000, 32, 54), 0u);
   EXPECT_EQ(pacer.allowed(start + 20'500'000, 32, 54), 10u);
-}
-
-TEST(Pacer, ANewRateHoldsFromNowOn) {
-  constexpr uint64_t ticks = 1'000'000'000;
-  Pacer pacer(1000, 0, ticks, start);
-  EXPECT_EQ(pacer.allowed(start + 10'500'000, 32, 60), 10u);
-  pacer.sent(10, 600);
-  pacer.set_rate(100'000, start + 10'500'000);
-  EXPECT_EQ(pacer.allowed(start + 10'700'000, 32, 60), 20u);
-  pacer.set_rate(0, start + 10'700'000);
-  EXPECT_EQ(pacer.allowed(start + 10'700'000, 32, 60), 32u);
-  // A burst without a limit is not owed when a limit comes, and nothing was saved meanwhile.
-  pacer.sent(100'000, 6'000'000);
-  pacer.set_rate(1000, start + 2 * ticks);
-  EXPECT_EQ(pacer.allowed(start + 2 * ticks, 32, 60), 0u);
-  EXPECT_EQ(pacer.allowed(start + 2 * ticks + 10'500'000, 32, 60), 10u);
 }
 
 TEST(Pacer, AClockThatStepsBackBringsNothing) {
