@@ -88,11 +88,11 @@ void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {
   host.tls_version = judgement.tls_version;
   host.cipher_suite = judgement.cipher_suite;
   host.reason.clear();
-  constexpr uint8_t protocol_version = 70;  // RFC 5246 7.2.2
   switch (judgement.verdict) {
     case Verdict::alert:
-      host.status = judgement.observation.detail == protocol_version ? HostStatus::needs_tls13
-                                                                     : HostStatus::rejects_names;
+      host.status = judgement.observation.detail == detail::protocol_version
+                        ? HostStatus::needs_tls13
+                        : HostStatus::rejects_names;
       host.refusal = Verdict::alert;
       host.refusal_detail = judgement.observation.detail;
       break;

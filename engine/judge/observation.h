@@ -24,11 +24,13 @@ enum class Ending : uint8_t {
   too_long,     // a flight over limits::flight_bytes, its beginning in `flight`
 };
 
-// What Observation::detail says of a timeout, and of a reset; on disk, in the tries.
+// What Observation::detail says of a timeout, a reset, an alert; on disk, in the tries.
 namespace detail {
 inline constexpr uint8_t syn_unanswered = 0, hello_unanswered = 1, flight_broke_off = 2,
                          window_shut = 3;
 inline constexpr uint8_t reset_before_answer = 0, reset_in_answer = 1, syn_refused = 2;
+// Of an alert that matters to us: our version of TLS is refused (RFC 5246 7.2.2).
+inline constexpr uint8_t protocol_version = 70;
 }  // namespace detail
 
 // One connection's outcome. Passed by value through one rte_ring per worker.

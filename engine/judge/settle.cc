@@ -10,7 +10,8 @@
 //              to forge is `injected`.
 //   failure    `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
 //   mute       `unreachable`, a `timeout` but that of the hello, a `reset` that refused the SYN,
-//              `none`. Either the name never left us, or its answer had begun and a lossy path lost
+//              an `alert` that TLS 1.2 is refused (a name may be hosted with TLS 1.3 only), `none`.
+//              Either the name never left us, or its answer had begun and a lossy path lost
 //              the rest (a slow server and 5 % loss once made a false alarm): these say nothing
 //              about the name, not for, not against.
 //
@@ -77,8 +78,9 @@ Kind kind_of(const Try& one) {
       return one.detail == detail::hello_unanswered ? Kind::failure : Kind::mute;
     case Verdict::reset:
       return one.detail == detail::syn_refused ? Kind::mute : Kind::failure;
-    case Verdict::closed:
     case Verdict::alert:
+      return one.detail == detail::protocol_version ? Kind::mute : Kind::failure;
+    case Verdict::closed:
     case Verdict::not_tls:
       return Kind::failure;
     case Verdict::none:

@@ -149,7 +149,10 @@ class Bed:
 
     def scan(self, database, *flags, patience_s=SCAN_PATIENCE_S, **what):
         """A scan to its end, which must be a good one. Returns it, for what it said."""
-        scan = self.start(*self.arguments(database, **what), *flags)
+        return self.finish(self.start(*self.arguments(database, **what), *flags), patience_s)
+
+    @staticmethod
+    def finish(scan, patience_s=SCAN_PATIENCE_S):
         code = scan.wait(patience_s)
         if code:
             raise RuntimeError(f"the scan ended with exit code {code}: {last_lines(scan.stderr())}")

@@ -20,6 +20,8 @@ PAIR_KEY, HOST_KEY = ("host", "port", "sni"), ("host", "port")
 RATE = ["-r", "2000"]
 # The program's default range of source ports.
 PORTS = "61000-65535"
+# From the end of the filter to that of the program, which sums up what it found.
+CLOSING_S = 10
 SAME_PORT, OTHER_PORT = 40_000, 20_000
 PEER_NAMESPACE, PEER_INTERFACE = "steppe-r1", "toward-scanner"
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
@@ -94,12 +96,15 @@ class ResetWatch:
     Seen at the far end of the link, as no packet tap of the near end sees what AF_XDP sends. The
     engine's segments have IP identification 0 and may be fragmented; the kernel's resets may not
     (tcp(7), ip_no_pmtu_disc).
+
+    What comes when the scan has closed its filter is the kernel's to answer: only what was sent
+    while the filter was there counts.
     """
 
     BY_KERNEL = "(ip[4:2] != 0 or ip[6] & 0x40 != 0)"
 
     def __init__(self, bed):
-        self.file = bed.fresh("resets.pcap")
+        self.bed, self.file = bed, bed.fresh("resets.pcap")
         page = bed.info["page"].split("/")[2]
         expression = (f"src host {bed.info['source']} and tcp[tcpflags] & tcp-rst != 0 and "
                       f"src portrange {PORTS} and not dst host {page}")
@@ -107,7 +112,8 @@ class ResetWatch:
             inside("tcpdump", "-i", PEER_INTERFACE, "-s", 64, "-U", "-w", self.file, expression,
                    namespace=PEER_NAMESPACE), bed.work, self.file.stem)
         self.capture.wait_for("listening on", 10)
-        self.counted_before = self.counted()
+        self.counted_before = self.counted_last = self.counted()
+        self.last = time.time()
 
     @staticmethod
     def counted():
@@ -116,16 +122,26 @@ class ResetWatch:
                  if line.startswith("Tcp:")]
         return int(dict(zip(*lines))["OutRsts"])
 
+    def follow(self, scan):
+        """Looks on until the scan is over; returns how long before its end the filter went."""
+        while scan.process.poll() is None:
+            counted, now = self.counted(), time.time()
+            if self.bed.filter_attached():
+                self.counted_last, self.last = counted, now
+            time.sleep(0.2)
+        return time.time() - self.last
+
     def end(self):
         """(resets by the kernel's counter, its resets in the capture, the engine's there)"""
-        counted = self.counted() - self.counted_before
         time.sleep(0.5)
         self.capture.process.terminate()
         self.capture.wait(10)
 
         def frames(expression):
-            return len(succeed(["tcpdump", "-nn", "-r", self.file, expression]).splitlines())
-        return counted, frames(self.BY_KERNEL), frames(f"not {self.BY_KERNEL}")
+            lines = succeed(["tcpdump", "-nn", "-tt", "-r", self.file, expression]).splitlines()
+            return sum(float(line.split()[0]) <= self.last for line in lines)
+        return (self.counted_last - self.counted_before, frames(self.BY_KERNEL),
+                frames(f"not {self.BY_KERNEL}"))
 
 
 def verdicts(bed, report):
@@ -133,13 +149,17 @@ def verdicts(bed, report):
     database = bed.fresh("verdicts.db")
     resets = ResetWatch(bed)
     with PageReader(bed.info, OTHER_PORT) as reader, PageReader(bed.info, SAME_PORT) as rival:
-        scan = bed.scan(database, *RATE)
+        scan = bed.start(*bed.arguments(database), *RATE)
+        alone_s = resets.follow(scan)
+        bed.finish(scan)
     report.note(f"the scan took {scan.took_s:.0f} s")
     counted, kernels, engines = resets.end()
     check_findings(bed, report, database, bed.pair_truth, bed.host_truth)
     check_interceptor(bed, report, database)
     report.check("another program reads a page all the while", reader.why_not(51))
     report.check("another program does so from a port that Linux gives out", rival.why_not(51))
+    report.check("the XDP filter is there until the end", "" if alone_s < CLOSING_S
+                 else f"not for the last {alone_s:.0f} s")
     report.check("the capture sees the engine's resets", "" if engines > 0 else "it saw none")
     report.equal("no reset by the kernel in the scan's port range", kernels, 0)
     report.equal("no reset by the kernel's own count", counted, 0)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/judge/observation.h"
 #include "engine/limits.h"
 
 namespace steppe {
@@ -19,8 +20,9 @@ constexpr Digest key_of(uint8_t mark) {
 
 // A try in a letter or two: S same, G genuine, I/J/K injected under three keys, N injected without
 // a key, U/V untrusted under two keys, W untrusted without a key, R reset, C closed, A/B alerts,
-// T timeout of the hello, Y timeout of the SYN, H not TLS, X unreachable, 0 none.
-// A + behind it: between good controls; a ~: stateful.
+// T timeout of the hello, Y timeout of the SYN, Z timeout in the middle of the answer, F refused
+// SYN, Q alert that TLS 1.2 is refused, H not TLS, X unreachable, 0 none. A + behind it: between
+// good controls; a ~: stateful.
 std::vector<Try> tries_of(std::string_view text) {
   std::vector<Try> tries;
   for (const char letter : text) {
@@ -70,6 +72,15 @@ std::vector<Try> tries_of(std::string_view text) {
         break;
       case 'Y':
         one.verdict = Verdict::timeout, one.detail = 0;
+        break;
+      case 'Z':
+        one.verdict = Verdict::timeout, one.detail = detail::flight_broke_off;
+        break;
+      case 'F':
+        one.verdict = Verdict::reset, one.detail = detail::syn_refused;
+        break;
+      case 'Q':
+        one.verdict = Verdict::alert, one.detail = detail::protocol_version;
         break;
       case 'H':
         one.verdict = Verdict::not_tls;
@@ -245,6 +256,9 @@ INSTANTIATE_TEST_SUITE_P(Mute, Settling, testing::Values(
     Case{"X X+ X+", false, false, Verdict::unreachable, unclear, 3},
     Case{"X X+ X+ X+ X+", false, true, Verdict::unreachable, unclear, 5},
     Case{"Y Y+ Y+ Y+ Y+", false, true, Verdict::timeout, unclear, 5},
+    Case{"Z Z+ Z+ Z+ Z+", false, true, Verdict::timeout, unclear, 5},
+    Case{"F F+ F+ F+ F+", false, true, Verdict::reset, unclear, 5},
+    Case{"Q Q+ Q+ Q+ Q+", false, true, Verdict::alert, unclear, 5},
     Case{"0 0 0 0 0", false, true, Verdict::none, unclear, 5},
     Case{"R T+", true, true, Verdict::timeout, unclear, 1}));  // a tie: the latest
 // clang-format on
