@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
@@ -98,15 +100,19 @@ InterfaceFacts read_interface(const std::string& name) {
     facts.mtu = static_cast<uint16_t>(request.ifr_mtu);
   const bool up =
       ioctl(socket_fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  request.ifr_data = reinterpret_cast<char*>(&channels);
+  if (ioctl(socket_fd, SIOCETHTOOL, &request) == 0) facts.channels = channels.combined_count;
   close(socket_fd);
   if (!mac_read) throw OperatorError(name + " is no Ethernet interface: -i takes one that is");
   if (!up) throw OperatorError(name + " is down: ip link set " + name + " up");
-  facts.queues = 0;
+  facts.receive_queues = 0;
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator("/sys/class/net/" + name + "/queues", error))
-    if (entry.path().filename().string().starts_with("rx-")) ++facts.queues;
-  if (facts.queues == 0) facts.queues = 1;
+    if (entry.path().filename().string().starts_with("rx-")) ++facts.receive_queues;
+  if (facts.receive_queues == 0) facts.receive_queues = 1;
   const auto addresses = interface_addresses();
   for (const ifaddrs* entry = addresses.get(); entry != nullptr; entry = entry->ifa_next) {
     if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != AF_INET ||

@@ -14,7 +14,8 @@ struct InterfaceFacts {
   int index = 0;
   rte_ether_addr mac{};
   uint16_t mtu = 0;
-  uint32_t queues = 1;              // receive queues
+  uint32_t receive_queues = 1;
+  uint32_t channels = 0;            // combined channels (ethtool -l); 0: the driver has none
   std::optional<uint32_t> address;  // first IPv4 address, host byte order
   uint8_t prefix_length = 32;       // of that address
   std::optional<uint32_t>

@@ -168,8 +168,20 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
     return;
   }
 
-  const uint16_t workers =
-      std::min<uint16_t>(config.workers, static_cast<uint16_t>(device_->interface.queues));
+  // AF_XDP takes channels, and frames on one that nobody serves would go on to the kernel, which
+  // resets what it does not know.
+  const InterfaceFacts& facts = device_->interface;
+  const uint32_t channels = std::max(facts.channels, 1u);
+  const auto workers = static_cast<uint16_t>(std::min<uint32_t>(config.workers, channels));
+  std::string unserved;
+  if (facts.channels == 0 && facts.receive_queues > 1)
+    unserved = "its " + std::to_string(facts.receive_queues) +
+               " receive queues are no combined channels; ethtool -L " + config.interface +
+               " rx 1 tx 1";
+  else if (facts.channels > config.workers)
+    unserved = "it has " + std::to_string(facts.channels) + " channels; --cores " +
+               std::to_string(facts.channels) + ", or ethtool -L " + config.interface +
+               " combined " + std::to_string(config.workers);
   if (const std::string range = kernel_port_range(); device_->shared_address && !range.empty()) {
     unsigned kernel_first = 0, kernel_last = 0;
     std::istringstream(range) >> kernel_first >> kernel_last;
@@ -179,14 +191,15 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
           std::to_string(kernel_first) + "-" + std::to_string(kernel_last) +
           "): some of these will get no answers while the scan runs; choose others with -s");
   }
-  if (workers < config.workers)
-    log(config.interface + " has " + std::to_string(device_->interface.queues) +
-        " receive queues: " + std::to_string(workers) + " workers instead of " +
-        std::to_string(config.workers));
+  if (workers < config.workers && unserved.empty())
+    log(config.interface + " has " + std::to_string(channels) +
+        (channels == 1 ? " channel: " : " channels: ") + std::to_string(workers) +
+        " workers instead of " + std::to_string(config.workers));
   const auto port_last =
       static_cast<uint16_t>(config.source_port_first + config.source_port_count - 1);
   std::string failure;
   try {
+    if (!unserved.empty()) throw std::runtime_error(unserved);
     if (!plug("net_af_xdp0", "iface=" + config.interface +
                                  ",start_queue=0,queue_count=" + std::to_string(workers) +
                                  ",xdp_prog=" + device_->filter->object_path()))
@@ -211,10 +224,11 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
                         ": give a spare address of the network with -S");
   log("net_af_xdp does not work on " + config.interface + " (" + failure +
       "): net_af_packet instead");
-  if (!plug("net_af_packet0", "iface=" + config.interface + ",qpairs=" + std::to_string(workers)))
+  if (!plug("net_af_packet0",
+            "iface=" + config.interface + ",qpairs=" + std::to_string(config.workers)))
     throw OperatorError("neither net_af_xdp nor net_af_packet works on " + config.interface +
                         ": -v 5 shows DPDK's log");
-  configure_device(workers);
+  configure_device(config.workers);
   answers_arp_ = true;
   description_ = "net_af_packet on " + config.interface + ", " + queue_words();
 }

@@ -176,9 +176,10 @@ int run_scan(int argc, const char* const* argv) {
 
   listen_to_signals();
   Progress progress(options);
-  const CampaignSummary summary =
-      run_campaign(options.campaign, stop_requests,
-                   [&](const CampaignStatus& status) { progress.show(status); });
+  CampaignConfig config = options.campaign;
+  config.log = [](std::string_view line) { spdlog::warn(line); };
+  const CampaignSummary summary = run_campaign(
+      config, stop_requests, [&](const CampaignStatus& status) { progress.show(status); });
   progress.end();
 
   if (!options.metadata_file.empty()) {
