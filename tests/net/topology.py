@@ -31,7 +31,6 @@ EVERYWHERE = {
     "net.core.somaxconn": 65_535,
     "net.ipv4.tcp_max_syn_backlog": 65_535,
     "net.ipv4.tcp_max_tw_buckets": 262_144,
-    "net.ipv4.ip_local_port_range": "1024 65535",
 }
 
 # Where nft's redirect tracks connections. The table's size (262,144 by default) belongs to the
