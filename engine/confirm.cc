@@ -34,7 +34,7 @@ void Campaign::confirm_once(uint32_t try_number) {
   const auto hosts = static_cast<uint32_t>(unsettled.size());
   std::vector<uint64_t> answers_at(hosts + 1, 0);
   std::vector<uint32_t> step_columns;
-  std::vector<PairTarget> asked;  // every step: where the questions gather, the rate must know
+  std::vector<PairTarget> questions;  // every step: where the questions gather, the rate must know
   std::vector<std::vector<Sequence>> shares(runner_->workers());
   uint32_t sequences = 0, variants = 1;
   for (uint32_t host = 0; host < hosts; ++host) {
@@ -55,7 +55,7 @@ void Campaign::confirm_once(uint32_t try_number) {
            ++turn)
         control = (control + 1) % names_.controls;
       step_columns.push_back(step % 2 == 0 ? control : tests[step / 2]);
-      asked.push_back({host, step_columns.back()});
+      questions.push_back({host, step_columns.back()});
     }
     shares[sequences++ % shares.size()].push_back(
         {host, round_->addresses()[host], steps, answers_at[host]});
@@ -87,13 +87,8 @@ void Campaign::confirm_once(uint32_t try_number) {
   };
   std::map<uint32_t, SequenceNotes> notes;
   const bool whole = run_pass(
-      pass, lists, polite(round_->addresses(), asked), 0, UINT64_MAX,
-      [&](const Observation& observation) {
-        const ProbedHost& host = round_->hosts()[observation.host];
-        return Asked{.server_name = pass.server_name(observation.host, observation.variant),
-                     .baseline = &host.chain,
-                     .baseline_facts = &host.facts};
-      },
+      pass, lists, polite(round_->addresses(), questions), 0, UINT64_MAX,
+      [&](const Observation& observation) { return asked(pass, observation); },
       [&](std::vector<Judgement>& judgements) {
         for (Judgement& judgement : judgements) {
           const uint32_t host = judgement.observation.host;

@@ -23,8 +23,8 @@ inline constexpr size_t client_hello_bytes = 536;
 // server is misconfigured, or wants to fill our memory.
 inline constexpr size_t flight_bytes = 192 * 1024;
 
-// Segments that may wait for a gap before them, per flow: initial windows of ten full ones need few,
-// a server that sends a byte in each many.
+// Segments that may wait for a gap before them, per flow: initial windows of ten full ones need
+// few, a server that sends a byte in each many.
 inline constexpr uint8_t held_segments = 128;
 
 // Retransmission starts at one second (RFC 6298 2.1) and doubles; 1 + 2 + 4 s cover what a
@@ -36,8 +36,8 @@ inline constexpr uint8_t retransmissions = 3;
 // last segment that brought news; 99.9 % of SYN-ACKs come within 8.2 s, and answers are no slower.
 inline constexpr uint32_t silence_ms = 8000;
 
-// A flow that is older ends at its next event, whatever trickles in (a tarpit's byte now and then is
-// news); without an event its silence ends it.
+// A flow that is older ends at its next event, whatever trickles in (a tarpit's byte now and then
+// is news); without an event its silence ends it.
 inline constexpr uint32_t flow_lifetime_ms = 60000;
 
 // Frames per receive and transmit burst. 32 to 64 is where DPDK's drivers are at their best.

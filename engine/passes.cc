@@ -68,6 +68,13 @@ Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> ho
           .step_columns = {}};
 }
 
+Asked Campaign::asked(const Pass& pass, const Observation& observation) const {
+  const ProbedHost& host = round_->hosts()[observation.host];
+  return {.server_name = pass.server_name(observation.host, observation.variant),
+          .baseline = &host.chain,
+          .baseline_facts = &host.facts};
+}
+
 bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
                         uint32_t settle_ms, uint64_t targets,
                         const std::function<Asked(const Observation&)>& ask,

@@ -44,12 +44,7 @@ void Campaign::probe() {
     const bool last = turn + 1 == config_.probes;
     const bool whole = run_pass(
         pass, lists, polite(round_->addresses(), open), settle_ms(last), targets,
-        [&](const Observation& observation) {
-          const ProbedHost& host = round_->hosts()[observation.host];
-          return Asked{.server_name = pass.server_name(observation.host, observation.variant),
-                       .baseline = &host.chain,
-                       .baseline_facts = &host.facts};
-        },
+        [&](const Observation& observation) { return asked(pass, observation); },
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) on_probed(judgement);
         });

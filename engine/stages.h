@@ -64,6 +64,8 @@ class Campaign {
   void on_discovered(uint32_t address, const Judgement& judgement);
   void ask(std::vector<Question>& questions,
            const std::function<void(Question&, const Judgement&)>& on_answer);
+  // What a probed host was asked.
+  Asked asked(const Pass& pass, const Observation& observation) const;
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
   void complete_tries(uint32_t host, SequenceNotes& notes, std::span<const uint32_t> step_columns,

@@ -12,8 +12,8 @@ namespace steppe {
 // hold. A frame costs its length, at least 60 bytes, plus 24 of preamble, gap and checksum in
 // bandwidth.
 //
-// A bucket starts empty and holds at most what 20 ms brings, or 64 frames (of 1514 bytes) if that is
-// more. That bounds the burst behind a stall. It is also what a caller must not sleep through:
+// A bucket starts empty and holds at most what 20 ms brings, or 64 frames (of 1514 bytes) if that
+// is more. That bounds the burst behind a stall. It is also what a caller must not sleep through:
 // tokens that overflow are lost, so one that asks less often than every max(20 ms, 64 frames at its
 // rate), or for fewer frames than came in, stays below the rate.
 class Pacer {
