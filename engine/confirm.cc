@@ -137,9 +137,13 @@ void Campaign::complete_tries(uint32_t host, SequenceNotes& notes,
       continue;
     }
     const bool both = before && after != notes.controls.end();
-    round_->add_try(host, step_columns[step], test->second,
-                    {.controls_before_and_after = both,
-                     .stateful = both && after->second >= asks_per_step / 2});
+    // The host's own way with unknown names, whatever the first try was.
+    if (!names_.is_control(step_columns[step]) && round_->is_refusal(host, test->second))
+      round_->settle_refusal(host, step_columns[step], test->second);
+    else
+      round_->add_try(host, step_columns[step], test->second,
+                      {.controls_before_and_after = both,
+                       .stateful = both && after->second >= asks_per_step / 2});
     // Remembered, so that the end of the pass does not take it for a test without an answer.
     notes.controls.emplace(step, 0);
     test = notes.tests.erase(test);
