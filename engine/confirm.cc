@@ -138,7 +138,8 @@ void Campaign::complete_tries(uint32_t host, SequenceNotes& notes,
     }
     const bool both = before && after != notes.controls.end();
     // The host's own way with unknown names, whatever the first try was.
-    if (!names_.is_control(step_columns[step]) && round_->is_refusal(host, test->second))
+    if (!names_.is_control(step_columns[step]) &&
+        round_->is_refusal(host, step_columns[step], test->second))
       round_->settle_refusal(host, step_columns[step], test->second);
     else
       round_->add_try(host, step_columns[step], test->second,

@@ -72,7 +72,7 @@ void Campaign::on_probed(const Judgement& judgement) {
   const uint32_t column = judgement.observation.variant;
   if (judgement.verdict == Verdict::same) {
     round_->answered_same(host, column, judgement.observation.time_ms);
-  } else if (!names_.is_control(column) && round_->is_refusal(host, judgement)) {
+  } else if (!names_.is_control(column) && round_->is_refusal(host, column, judgement)) {
     round_->settle_refusal(host, column, judgement);
   } else {
     round_->add_try(host, column, judgement, {});

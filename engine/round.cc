@@ -263,7 +263,11 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
   return true;
 }
 
-bool Round::is_refusal(uint32_t host, const Judgement& judgement) const {
+bool Round::is_refusal(uint32_t host, uint32_t column, const Judgement& judgement) const {
+  // A forged leaf under this name is not unsaid by a connection that the forger missed.
+  if (const auto made = tries_.find(index(host, column)); made != tries_.end())
+    for (const Try& one : made->second)
+      if (one.verdict == Verdict::injected || one.verdict == Verdict::untrusted) return false;
   const HostRecord& known = hosts_[host].record;
   return known.refusal != Verdict::none && judgement.verdict == known.refusal &&
          (known.refusal != Verdict::alert || judgement.observation.detail == known.refusal_detail);

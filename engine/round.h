@@ -74,7 +74,7 @@ class Round {
   bool settle_pair(uint32_t host, uint32_t column, bool final);
   // A pair that is `alert`, `closed` or `reset` just as the host answers any unknown name: settled
   // at once.
-  bool is_refusal(uint32_t host, const Judgement& judgement) const;
+  bool is_refusal(uint32_t host, uint32_t column, const Judgement& judgement) const;
   void settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement);
   // It has gone silent: what has had no answer is settled as timeout, inconclusive, without a
   // record for each pair.
