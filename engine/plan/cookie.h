@@ -10,21 +10,23 @@
 
 namespace steppe {
 
-// sequence = PRF(key, host, port) + variant mod 2^32; port = first + PRF(key, host, variant) scaled
-// to the count. An answer is ours only if both fit: a frame with random numbers and a port of
-// ours passes with probability variants / 2^32 / port_count. The PRF is one AES-128 encryption of a
-// block that holds the arguments and a tag. Immutable, thread-safe, copyable; a pass has a key of
-// its own.
+// sequence = PRF(key, host, port) + variant mod 2^32; port = first + (PRF(key, host) scaled to the
+// count + variant) mod count. An answer is ours only if both fit: a frame with random numbers and a
+// port of ours passes with probability variants / 2^32 / port_count. The PRF is one AES-128
+// encryption of a block that holds the arguments and a tag. Immutable, thread-safe, copyable; a
+// pass has a key of its own.
 class Cookie {
  public:
   // REQUIRES port_count >= 1 and port_first + port_count <= 65536.
   Cookie(const std::array<uint8_t, 16>& key, uint16_t port_first, uint32_t port_count);
 
   // host: IPv4 address in host byte order. variant < limits::variants.
+  // A host's variants follow one another around the range, from a secret place: no two of as many
+  // as there are ports share one, so a probe never meets the open connection of another name.
   uint16_t source_port(uint32_t host, uint32_t variant) const {
     // The upper half of a 32 x 32 bit product scales without a division.
-    const uint64_t scaled = uint64_t{prf(host, variant, Tag::source_port)} * port_count_ >> 32;
-    return static_cast<uint16_t>(port_first_ + scaled);
+    const uint64_t start = uint64_t{prf(host, 0, Tag::source_port)} * port_count_ >> 32;
+    return static_cast<uint16_t>(port_first_ + (start + variant) % port_count_);
   }
 
   // The SYN's sequence number. source_port as above.

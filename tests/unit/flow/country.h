@@ -20,7 +20,7 @@ namespace steppe::testing {
 inline constexpr uint32_t our_address = 0xc0000201;  // 192.0.2.1
 inline constexpr uint32_t first_host = 0xc6336400;   // 198.51.100.0, and the 63 behind it
 inline constexpr uint32_t hosts = 64;
-// The SYN of this pair has the sequence number 2^32 - 12: the hello passes through zero.
+// The SYN of this pair has the sequence number 2^32 - 51: the hello passes through zero.
 inline constexpr uint32_t wrapping_host = 4, wrapping_variant = 2;
 inline constexpr uint32_t flow_capacity = 32;
 

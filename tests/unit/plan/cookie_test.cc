@@ -63,6 +63,19 @@ TEST(Cookie, PortsCoverTheWholeRangeEvenlyAndNothingElse) {
 }
 
 // A scanner in the open sees other people's SYN-ACKs, and forged ones.
+// Once, two names of a host could get one port while both connections were open, and the second
+// SYN broke the first.
+TEST(Cookie, NoTwoVariantsOfAHostShareAPort) {
+  constexpr uint32_t ports = 4536;
+  const std::array<uint8_t, 16> one_key{7};
+  const Cookie cookie(one_key, 61000, ports);
+  for (uint32_t host = 0xc6130000; host < 0xc6130010; ++host) {
+    std::set<uint16_t> seen;
+    for (uint32_t variant = 100; variant < 100 + ports; ++variant)
+      EXPECT_TRUE(seen.insert(cookie.source_port(host, variant)).second) << variant;
+  }
+}
+
 TEST(Cookie, RandomNumbersPassAsOftenAsTheBoundSays) {
   constexpr uint32_t count = 16, draws = 1 << 22;
   const Cookie cookie(key, 40000, count);
