@@ -290,6 +290,7 @@ void read_results(const Flags& f, ScanOptions& options) {
   options.notes = f.notes;
   if (!f.verbosity.empty())
     options.verbosity = static_cast<int>(whole_number("--verbosity", f.verbosity, 0, 5, "3"));
+  options.campaign.port.verbose = options.verbosity == 5;  // DPDK's own log, too
 }
 
 }  // namespace
