@@ -12,9 +12,9 @@ from scan_cases import HOST_KEY, PAIR_KEY, check_findings
 
 KILLS = 20
 SEED = 1
-# The same orders in each scan, with short rests, as there are many scans; so many SYNs, and no faster, that
-# a busy machine does not lose all of a pair's: that would be one try more.
-FLAGS = ["-e", "1", "-c", "2", "-P", "4"]
+# The same orders in each scan, with short rests, as there are many scans; so many SYNs, and no
+# faster, that a busy machine does not lose all of a pair's: that would be one try more.
+FLAGS = ["-e", "1", "-c", "2", "-P", "3"]
 KILL_FLAGS = ["-r", "5000", *FLAGS]
 # Slow enough for the probes of 3,080 pairs not to be over in the second between two status lines.
 INTERRUPT_FLAGS = ["-r", "4000", *FLAGS]
