@@ -11,9 +11,9 @@
 //   failure    `reset`, `closed`, `alert`, `timeout`, `not_tls`: anything but a certificate.
 //   mute       `unreachable`, a `timeout` but that of the hello, a `reset` that refused the SYN,
 //              an `alert` that TLS 1.2 is refused (a name may be hosted with TLS 1.3 only), `none`.
-//              Either the name never left us, or its answer had begun and a lossy path lost
-//              the rest (a slow server and 5 % loss once made a false alarm): these say nothing
-//              about the name, not for, not against.
+//              Either the name never left us, or its answer had begun and the rest was lost, as a
+//              lossy path does to a slow server: these say nothing about the name, not for, not
+//              against.
 //
 // An odd leaf or a failure is *bracketed* when controls worked before and after it, or when the
 // one after failed for a while and then worked again (residual blocking, `stateful`). It *counts*
