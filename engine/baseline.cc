@@ -29,16 +29,19 @@ void Campaign::baseline() {
 
 // After all of discovery, when every intermediate that any host sent has been learned.
 void Campaign::verify_chains() {
-  for (auto& [address, host] : found_) {
-    const Chain chain = round_->load_chain(host.baseline);
-    trust_.learn(spans_of(chain));
-  }
-  for (auto& [address, host] : found_) {
-    if (host.baseline.empty() || host.refusal != Verdict::none) continue;
-    const Trust trust = trust_.verify(spans_of(round_->load_chain(host.baseline)));
-    host.status = trust.trusted ? HostStatus::trusted : HostStatus::untrusted;
-    host.reason = trust.trusted ? "" : to_string(trust.reason);
-    round_->put_host(host);
+  // Homes share their routers' certificates: each chain is looked at once.
+  std::map<std::vector<Digest>, std::vector<HostRecord*>> hosts_of;
+  for (auto& [address, host] : found_)
+    if (!host.baseline.empty()) hosts_of[host.baseline].push_back(&host);
+  for (const auto& [digests, hosts] : hosts_of) trust_.learn(spans_of(round_->load_chain(digests)));
+  for (const auto& [digests, hosts] : hosts_of) {
+    const Trust trust = trust_.verify(spans_of(round_->load_chain(digests)));
+    for (HostRecord* host : hosts) {
+      if (host->refusal != Verdict::none) continue;
+      host->status = trust.trusted ? HostStatus::trusted : HostStatus::untrusted;
+      host->reason = trust.trusted ? "" : to_string(trust.reason);
+      round_->put_host(*host);
+    }
   }
 }
 

@@ -42,7 +42,7 @@ RoundRecord choose_round(const Store* store, const CampaignConfig& config) {
                         " is unfinished: go on with --resume, or use another --db");
   RoundRecord round;
   round.round = latest ? latest->round + 1 : 1;
-  round.started_ms = unix_time_ms();
+  round.started_ms = config.clock->unix_ms();
   round.vantage = config.vantage;
   round.hello = config.hello->name;
   round.seed = config.seed;
@@ -60,7 +60,10 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
     : config_(config),
       operator_stop_(stop),
       on_status_(on_status),
-      trust_(config.root_cas),
+      begun_s_(config.clock->elapsed_s()),
+      trust_(config.root_pem.empty()
+                 ? TrustStore(config.root_cas, config.clock->fixed_unix_s())
+                 : TrustStore(TrustStore::Pem{config.root_pem}, config.clock->fixed_unix_s())),
       hello_(*config.hello),
       names_(config.names) {
   // Look before touching: an operator's mistake must leave no trace.
@@ -73,11 +76,11 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
   names_.names = chosen_.names;
   names_.controls = chosen_.controls;
   port_ = std::make_unique<Port>(config.port, config.target_port, config.probe_ttl,
-                                 config.targets.targets, config.log);
+                                 config.targets.targets, *config.clock, config.log);
   store_ = std::make_unique<Store>(config.database, Store::Mode::write);
-  round_ = std::make_unique<Round>(*store_, chosen_, config.interceptor_rule);
+  round_ = std::make_unique<Round>(*store_, chosen_, config.interceptor_rule, *config.clock);
   runner_ = std::make_unique<PassRunner>(
-      *port_, hello_, config.targets.blocked, trust_, config.verdict_rules, stop_,
+      *port_, hello_, config.targets.blocked, trust_, config.verdict_rules, *config.clock, stop_,
       PassRunner::Config{config.rate_packets_per_second, config.bandwidth_bits_per_second});
 }
 

@@ -16,6 +16,7 @@
 
 #include "engine/judge/interceptors.h"
 #include "engine/judge/verdict_rule.h"
+#include "engine/plan/clock.h"
 #include "engine/plan/blocklist.h"
 #include "engine/plan/names.h"
 #include "engine/port/port.h"
@@ -35,9 +36,14 @@ struct CampaignConfig {
   bool resume = false;   // --resume: go on with an unfinished round
   std::string vantage;   // --vantage
   std::string root_cas;  // --root-cas: PEM; empty: the system's
+  std::string root_pem;  // PEM text in their place; empty: none
   const HelloDescription* hello = nullptr;
   std::span<const VerdictRule* const> verdict_rules;
   InterceptorRule interceptor_rule;
+
+  Clock* clock = nullptr;  // REQUIRED; outlives the campaign
+  // Who announces an address; where it says 0, or is empty: as libloc has it.
+  std::function<uint32_t(uint32_t address)> as_number;
 
   PortLog log;  // lines that explain a choice made for the operator; REQUIRED
 

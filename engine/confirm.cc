@@ -174,7 +174,7 @@ void Campaign::report() {
   round_->put_interceptors();
   round_->record.stage = Stage::done;
   round_->record.pass = 0;
-  round_->record.ended_ms = unix_time_ms();
+  round_->record.ended_ms = config_.clock->unix_ms();
 }
 
 }  // namespace steppe

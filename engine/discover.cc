@@ -68,7 +68,7 @@ uint64_t Campaign::busiest_as_addresses() const {
   for (const AddressRange& range : config_.targets.targets.ranges())
     for (uint64_t first = range.first; first <= range.last; first = (first | 0xff) + 1) {
       const uint64_t last = std::min<uint64_t>(range.last, first | 0xff);
-      const uint32_t as_number = country_.as_number(static_cast<uint32_t>(first));
+      const uint32_t as_number = announcer(static_cast<uint32_t>(first));
       if (as_number == 0) continue;
       most = std::max(most, addresses[as_number] += last - first + 1);
     }
@@ -82,7 +82,7 @@ void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {
   host.address = address;
   host.port = config_.target_port;
   host.round = round_->record.round;
-  host.as_number = country_.as_number(address);
+  host.as_number = announcer(address);
   host.last_seen_ms = judgement.observation.time_ms;
   if (host.first_seen_ms == 0) host.first_seen_ms = host.last_seen_ms;
   host.tls_version = judgement.tls_version;

@@ -58,4 +58,7 @@ inline constexpr size_t learned_intermediates = 20000;
 // Chains whose trust is remembered, at about 100 bytes each.
 inline constexpr size_t cached_chains = 1 << 20;
 
+// Chains whose facts are kept, at some 700 bytes each.
+inline constexpr size_t cached_facts = 1 << 16;
+
 }  // namespace steppe::limits

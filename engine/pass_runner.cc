@@ -31,13 +31,13 @@ int run_worker(void* argument) {
 }  // namespace
 
 PassRunner::PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked,
-                       TrustStore& trust, std::span<const VerdictRule* const> rules,
+                       TrustStore& trust, std::span<const VerdictRule* const> rules, Clock& clock,
                        const std::atomic<int>& stop, const Config& config)
-    : port_(port), trust_(trust), rules_(rules), stop_(stop) {
+    : port_(port), trust_(trust), rules_(rules), clock_(clock), stop_(stop) {
   const Worker::Config share{config.packets_per_second / port.queues(),
                              config.bits_per_second / port.queues()};
   for (uint16_t queue = 0; queue < port.queues(); ++queue)
-    workers_.push_back(std::make_unique<Worker>(port, queue, hello, blocked, share));
+    workers_.push_back(std::make_unique<Worker>(port, queue, hello, blocked, clock, share));
 }
 
 bool PassRunner::run(const Work& work) {
@@ -76,13 +76,20 @@ bool PassRunner::run(const Work& work) {
   };
   std::exception_ptr failure;
   try {
-    run_pipeline({drain, work.ask, work.write}, trust_, rules_);
+    const auto write = [&](std::vector<Judgement>& judgements) {
+      work.write(judgements);
+      control.judged.fetch_add(judgements.size());
+    };
+    // One batch at a time where a run is to be repeatable: what is learned from one chain may
+    // decide on the next.
+    run_pipeline({drain, work.ask, write}, trust_, facts_, rules_,
+                 clock_.stepped() ? 1 : batches_under_way);
   } catch (...) {
     // The workers must be home before anything that they use goes away.
     failure = std::current_exception();
     control.stop.store(2);
   }
-  rte_eal_mp_wait_lcore();
+  for (uint16_t worker = 0; worker < workers(); ++worker) rte_eal_wait_lcore(port_.lcore(worker));
   if (failure) std::rethrow_exception(failure);
   if (control.device_dead.load())
     throw std::runtime_error(

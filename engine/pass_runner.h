@@ -35,7 +35,7 @@ class PassRunner {
   };
 
   PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked,
-             TrustStore& trust, std::span<const VerdictRule* const> rules,
+             TrustStore& trust, std::span<const VerdictRule* const> rules, Clock& clock,
              const std::atomic<int>& stop, const Config& config);
 
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
@@ -47,7 +47,9 @@ class PassRunner {
  private:
   const Port& port_;
   TrustStore& trust_;
+  FactsCache facts_;
   std::span<const VerdictRule* const> rules_;
+  Clock& clock_;
   const std::atomic<int>& stop_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

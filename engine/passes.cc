@@ -44,28 +44,32 @@ double Campaign::polite(std::span<const uint32_t> addresses,
                    polite_rate(config_.probes_per_as_per_second, busiest(systems), total)});
 }
 
-namespace {
-
-std::array<uint8_t, 16> random_key() {
+// Random, so that nobody can guess what an answer must look like; in a run that is to be repeatable
+// it comes from the seed.
+std::array<uint8_t, 16> Campaign::next_key() {
   std::array<uint8_t, 16> key;
-  if (RAND_bytes(key.data(), static_cast<int>(key.size())) != 1)
+  ++passes_begun_;
+  if (config_.clock->stepped()) {
+    const std::string text = std::to_string(config_.seed) + "/" + std::to_string(passes_begun_);
+    const Digest digest = sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    std::copy_n(digest.begin(), key.size(), key.begin());
+  } else if (RAND_bytes(key.data(), static_cast<int>(key.size())) != 1) {
     throw std::runtime_error("no random bytes for the cookie's key");
+  }
   return key;
 }
 
-}  // namespace
-
 Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> hosts,
-                        AnswerMap& answers, uint32_t variants) const {
-  return {.cookie =
-              Cookie(random_key(), config_.port.source_port_first, config_.port.source_port_count),
-          .addresses = addresses,
-          .names = names_,
-          .hosts = hosts,
-          .answers = answers,
-          .variants = variants,
-          .answers_at = {},
-          .step_columns = {}};
+                        AnswerMap& answers, uint32_t variants) {
+  return {
+      .cookie = Cookie(next_key(), config_.port.source_port_first, config_.port.source_port_count),
+      .addresses = addresses,
+      .names = names_,
+      .hosts = hosts,
+      .answers = answers,
+      .variants = variants,
+      .answers_at = {},
+      .step_columns = {}};
 }
 
 Asked Campaign::asked(const Pass& pass, const Observation& observation) const {
@@ -79,7 +83,7 @@ bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& list
                         uint32_t settle_ms, uint64_t targets,
                         const std::function<Asked(const Observation&)>& ask,
                         const std::function<void(std::vector<Judgement>&)>& write) {
-  pass_begun_ = std::chrono::steady_clock::now();
+  pass_begun_s_ = elapsed_s();
   pass_answered_before_ = figure(&WorkerFigures::answered);
   pass_probes_before_ = figure(&WorkerFigures::probes);
   lists_ = &lists;
@@ -117,48 +121,45 @@ uint64_t Campaign::figure(std::atomic<uint64_t> WorkerFigures::*member) const {
 }
 
 void Campaign::tell_status() {
-  const auto now = std::chrono::steady_clock::now();
-  const double runtime_s = std::chrono::duration<double>(now - begun_).count();
   if (operator_stop_.load() > stop_.load()) stop_.store(operator_stop_.load());
-  if (config_.max_runtime_s > 0 && runtime_s >= config_.max_runtime_s && stop_.load() == 0) {
+  if (config_.max_runtime_s > 0 && elapsed_s() >= config_.max_runtime_s && stop_.load() == 0) {
     runtime_over_ = true;
     stop_.store(1);
   }
+  const auto now = std::chrono::steady_clock::now();
   if (now - told_ < std::chrono::seconds(1)) return;
   told_ = now;
-  note_position(now);
+  note_position();
   if (on_status_) on_status_(status());
 }
 
 // Where a pass is gone on with after a kill: at what was sent so long ago that an answer would have
 // come. What came since is in the store, and is skipped.
-void Campaign::note_position(std::chrono::steady_clock::time_point now) {
+void Campaign::note_position() {
   if (!resumable_ || lists_ == nullptr) return;
   uint64_t position = UINT64_MAX;
   for (const auto& worker : runner_->figures())
     position = std::min(position, worker->figures().position.load());
   // A worker's figures are the last pass's until it has begun with this one.
-  if (now - pass_begun_ > std::chrono::seconds(1)) passed_.emplace_back(now, position);
+  const double now_s = elapsed_s();
+  if (now_s - pass_begun_s_ > 1) passed_.emplace_back(now_s, position);
   // Answers can take the cooldown to come and a connection its lifetime to end, and then wait for a
   // judge.
   for (const auto& worker : runner_->figures())
     if (rte_ring_count(worker->observations()) > rte_ring_get_size(worker->observations()) / 4)
       return;
-  const auto answered_until =
-      now - std::chrono::milliseconds(settle_ms(true) + limits::flow_lifetime_ms);
-  while (!passed_.empty() && passed_.front().first < answered_until) {
+  const double answered_until_s = now_s - (settle_ms(true) + limits::flow_lifetime_ms) / 1000.0;
+  while (!passed_.empty() && passed_.front().first < answered_until_s) {
     round_->record.position = passed_.front().second;
     passed_.pop_front();
   }
 }
 
 CampaignStatus Campaign::status() const {
-  using seconds = std::chrono::duration<double>;
-  const auto now = std::chrono::steady_clock::now();
   CampaignStatus status;
   status.stage = round_->record.stage;
   status.pass = round_->record.pass + 1;
-  status.elapsed_s = seconds(now - begun_).count();
+  status.elapsed_s = elapsed_s();
   if (lists_ != nullptr) {
     double done = 0, all = 0;
     bool exhausted = true;
@@ -170,7 +171,7 @@ CampaignStatus Campaign::status() const {
       exhausted = exhausted && done >= all;
     }
     status.stage_share = all > 0 ? done / all : 1;
-    const double spent_s = seconds(now - pass_begun_).count();
+    const double spent_s = elapsed_s() - pass_begun_s_;
     if (status.stage_share > 0)
       status.stage_left_s = spent_s * (1 - status.stage_share) / status.stage_share;
     status.cooling_down = exhausted;

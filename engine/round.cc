@@ -9,7 +9,7 @@ namespace {
 
 // A commit costs a write to the log; once a second, or once this much has gathered, it does not
 // show.
-constexpr int64_t commit_interval_ms = 1000;
+constexpr std::chrono::seconds commit_interval{1};
 constexpr size_t commit_bytes = 8 << 20;
 
 std::string bytes_of(const Digest& digest) {
@@ -18,15 +18,8 @@ std::string bytes_of(const Digest& digest) {
 
 }  // namespace
 
-int64_t unix_time_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-Round::Round(Store& store, RoundRecord begun, InterceptorRule rule)
-    : record(std::move(begun)), store_(store), interceptors_(rule) {
-  committed_ms_ = unix_time_ms();
-}
+Round::Round(Store& store, RoundRecord begun, InterceptorRule rule, const Clock& clock)
+    : record(std::move(begun)), store_(store), clock_(clock), interceptors_(rule) {}
 
 void Round::put_discovered(uint32_t address, HostStatus status) {
   batch_.put_discovered(record.round, address, status);
@@ -168,7 +161,7 @@ void Round::add_silent_try(uint32_t host, uint32_t column, TryContext context) {
                   .detail = 0,
                   .controls_before_and_after = context.controls_before_and_after,
                   .stateful = context.stateful,
-                  .time_ms = unix_time_ms(),
+                  .time_ms = clock_.unix_ms(),
                   .leaf = {},
                   .issuer_spki = {}};
   add(host, column, made);
@@ -215,8 +208,11 @@ size_t Round::tries(uint32_t host, uint32_t column) const {
 void Round::put_settlement(uint32_t host, uint32_t column, const Settlement& settlement,
                            const std::optional<Digest>& interceptor) {
   const ProbedHost& probed = hosts_[host];
+  // A pair is settled as of its last try, however late the judges came to it.
+  const auto made = tries_.find(index(host, column));
+  const int64_t time_ms = made == tries_.end() ? clock_.unix_ms() : made->second.back().time_ms;
   batch_.settle(key(host, column), {.round = record.round,
-                                    .time_ms = unix_time_ms(),
+                                    .time_ms = time_ms,
                                     .settlement = settlement,
                                     .stable = probed.stable,
                                     .interceptor = interceptor,
@@ -305,7 +301,7 @@ void Round::drop_host(uint32_t host) {
   ProbedHost& probed = hosts_[host];
   probed.stable = false;
   probed.record.status = HostStatus::dropped;
-  probed.record.last_seen_ms = unix_time_ms();
+  probed.record.last_seen_ms = clock_.unix_ms();
   batch_.put_host(probed.record);
 }
 
@@ -332,15 +328,16 @@ void Round::put_interceptors() {
 }
 
 void Round::commit(bool sync) {
-  record.last_checkpoint_ms = unix_time_ms();
+  record.last_checkpoint_ms = clock_.unix_ms();
   batch_.put_round(record);
   if (matrix_) batch_.put_changes(record.round, *matrix_);
   store_.commit(batch_, sync);
-  committed_ms_ = record.last_checkpoint_ms;
+  committed_ = std::chrono::steady_clock::now();
 }
 
 void Round::commit_if_due() {
-  if (batch_.bytes() > commit_bytes || unix_time_ms() - committed_ms_ >= commit_interval_ms)
+  if (batch_.bytes() > commit_bytes ||
+      std::chrono::steady_clock::now() - committed_ >= commit_interval)
     commit();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,11 +16,10 @@
 #include "engine/judge/interceptors.h"
 #include "engine/judge/pipeline.h"
 #include "engine/judge/settle.h"
+#include "engine/plan/clock.h"
 #include "engine/store/store.h"
 
 namespace steppe {
-
-int64_t unix_time_ms();
 
 // A host that is probed.
 struct ProbedHost {
@@ -40,7 +40,7 @@ struct TryContext {
 class Round {
  public:
   // begins or goes on with `record`; writes nothing yet.
-  Round(Store& store, RoundRecord record, InterceptorRule rule);
+  Round(Store& store, RoundRecord record, InterceptorRule rule, const Clock& clock);
 
   RoundRecord record;
 
@@ -108,6 +108,7 @@ class Round {
   void load_progress();
 
   Store& store_;
+  const Clock& clock_;
   StoreBatch batch_;
   Interceptors interceptors_;
   std::vector<ProbedHost> hosts_;
@@ -119,7 +120,8 @@ class Round {
   std::unordered_set<uint64_t> recorded_;                 // pairs that have a record in the store
   std::unordered_set<std::string> stored_certificates_;   // digests already in the store
   std::unordered_map<std::string, std::vector<Digest>> issuer_chains_;  // by issuer SPKI
-  int64_t committed_ms_ = 0;
+  // The machine's time also in a simulated country: what is lost by a kill is real.
+  std::chrono::steady_clock::time_point committed_ = std::chrono::steady_clock::now();
   uint64_t settled_ = 0, interfered_ = 0;
   std::array<uint64_t, verdict_count> verdicts_{};
 };

@@ -3,6 +3,7 @@
 // below include this.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -72,17 +73,24 @@ class Campaign {
                       uint32_t steps_over, bool over);
   // A pass with a cookie key of its own.
   Pass new_pass(const PrefixSet& addresses, std::span<const HostPlan> hosts, AnswerMap& answers,
-                uint32_t variants) const;
+                uint32_t variants);
+  std::array<uint8_t, 16> next_key();
   bool run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
                 uint32_t settle_ms, uint64_t targets,
                 const std::function<Asked(const Observation&)>& ask,
                 const std::function<void(std::vector<Judgement>&)>& write);
   Slice slice(uint32_t worker) const { return {worker, runner_->workers(), 0, 1}; }
+  // Seconds of this campaign, on its clock.
+  double elapsed_s() const { return config_.clock->elapsed_s() - begun_s_; }
+  uint32_t announcer(uint32_t address) const {
+    const uint32_t told = config_.as_number ? config_.as_number(address) : 0;
+    return told != 0 ? told : country_.as_number(address);
+  }
   double polite(std::span<const uint32_t> addresses, std::span<const PairTarget> pairs) const;
   uint32_t settle_ms(bool last_pass) const;
   bool stopping() const { return stop_.load() != 0; }
   void tell_status();
-  void note_position(std::chrono::steady_clock::time_point now);
+  void note_position();
   CampaignStatus status() const;
   uint64_t figure(std::atomic<uint64_t> WorkerFigures::*member) const;
 
@@ -90,7 +98,7 @@ class Campaign {
   std::atomic<int> stop_{0};  // the operator's, or the runtime's end
   const std::atomic<int>& operator_stop_;
   const std::function<void(const CampaignStatus&)>& on_status_;
-  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  double begun_s_ = 0;
   bool runtime_over_ = false;
 
   Country country_;
@@ -104,13 +112,16 @@ class Campaign {
   NameTable names_;
   std::map<uint32_t, HostRecord> found_;  // hosts of this round, by address
 
+  uint64_t passes_begun_ = 0;
+
   // For the status line.
   std::mutex write_mutex_;  // judges' writer and the ticks between
-  std::chrono::steady_clock::time_point told_, pass_begun_;
+  std::chrono::steady_clock::time_point told_;  // the machine's time: for those who look on
+  double pass_begun_s_ = 0;
   uint64_t pass_answered_before_ = 0, pass_probes_before_ = 0;
   const std::vector<std::unique_ptr<WorkList>>* lists_ = nullptr;
   bool resumable_ = false;  // the pass goes by positions
-  std::deque<std::pair<std::chrono::steady_clock::time_point, uint64_t>> passed_;
+  std::deque<std::pair<double, uint64_t>> passed_;  // when (seconds), which position
 };
 
 }  // namespace steppe

@@ -22,6 +22,12 @@ namespace {
 constexpr uint32_t empty_rounds = 64;
 constexpr unsigned nap_us = 20;
 
+// How time goes on in lockstep with a simulated country: in steps of some frames while anything
+// moves, else of the millisecond that timers count in.
+constexpr uint64_t busy_step_ns = 10'000, idle_step_ns = 1'000'000;
+// So many observations may wait for the judges meanwhile: too few for a ring or a pool to run out.
+constexpr uint64_t lockstep_backlog = 2048;
+
 // Timers run in one round at most; the rest has its turn in the next.
 constexpr uint32_t timers_per_round = 64;
 
@@ -45,20 +51,23 @@ rte_ring* make_ring(uint16_t queue, uint32_t flows) {
 }  // namespace
 
 Worker::Worker(const Port& port, uint16_t queue, const ClientHello& hello, const PrefixSet& blocked,
-               const Config& config)
+               Clock& clock, const Config& config)
     : port_(port),
       queue_(queue),
       blocked_(blocked),
+      clock_(clock),
       config_(config),
       transmitter_{.pool = port.pool(queue),
                    .endpoint = port.endpoint(),
                    .next_hop = &port.next_hop(),
                    .frames = {}},
       syn_(port.endpoint()),
-      connections_("steppe-flows-" + std::to_string(queue), config.flows, hello, transmitter_),
-      pacer_(config.packets_per_second, config.bits_per_second, rte_get_tsc_hz(), rte_rdtsc()),
+      connections_("steppe-flows-" + std::to_string(queue), config.flows, hello, transmitter_,
+                   clock),
+      pacer_(config.packets_per_second, config.bits_per_second, clock.ticks_per_second(),
+             clock.ticks()),
       ring_(make_ring(queue, config.flows)),
-      ticks_per_ms_(rte_get_tsc_hz() / 1000) {}
+      ticks_per_ms_(clock.ticks_per_second() / 1000) {}
 
 Worker::~Worker() {
   connections_.abandon_all();
@@ -70,15 +79,16 @@ Worker::~Worker() {
 void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) {
   pass_ = &pass;
   connections_.begin_pass(pass);
-  now_ticks_ = rte_rdtsc();
+  handed_over_ = 0;
+  now_ticks_ = clock_.ticks();
   // Politeness counts probes; the operator's rate counts all that leaves.
-  Pacer polite(std::isfinite(rate) ? rate : 0, 0, rte_get_tsc_hz(), now_ticks_);
+  Pacer polite(std::isfinite(rate) ? rate : 0, 0, clock_.ticks_per_second(), now_ticks_);
   now_ms_ = transmitted_ms_ = static_cast<uint32_t>(clock_ms());
   bool list_done = false;
   uint32_t idle_rounds = 0;
   uint32_t published_ms = 0;
   while (true) {
-    now_ticks_ = rte_rdtsc();
+    now_ticks_ = clock_.ticks();
     now_ms_ = static_cast<uint32_t>(clock_ms());
     // Answers wait in the NIC while the judges are behind: TCP will say again what is lost there.
     const bool handed_over = hand_over();
@@ -111,6 +121,10 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
     if (now_ms_ != published_ms) {
       publish(list, control);
       published_ms = now_ms_;
+    }
+    if (clock_.stepped()) {
+      take_turns(received + probed > 0, control);
+      continue;
     }
     idle_rounds = received + probed == 0 ? idle_rounds + 1 : 0;
     if (idle_rounds > empty_rounds) rte_delay_us_sleep(nap_us);
@@ -237,7 +251,17 @@ bool Worker::hand_over() {
   const unsigned handed = rte_ring_enqueue_burst_elem(
       ring_, waiting.data(), sizeof(Observation), static_cast<unsigned>(waiting.size()), nullptr);
   waiting.erase(waiting.begin(), waiting.begin() + handed);
+  handed_over_ += handed;
   return waiting.empty();
+}
+
+// Lockstep with a simulated country: its turn, and then time goes on. The judges are waited for, so
+// that nothing depends on how fast they are.
+void Worker::take_turns(bool busy, PassControl& control) {
+  const bool moved = port_.peer()->step(clock_.elapsed_ns()) > 0;
+  while (handed_over_ - control.judged.load() > lockstep_backlog && control.stop.load() < 2)
+    rte_delay_us_sleep(nap_us);
+  clock_.advance_ns(busy || moved ? busy_step_ns : idle_step_ns);
 }
 
 // Once a millisecond: figures for others, and the look at the pool that is too dear for every

@@ -13,6 +13,7 @@
 #include "engine/flow/connections.h"
 #include "engine/flow/pass.h"
 #include "engine/flow/transmitter.h"
+#include "engine/plan/clock.h"
 #include "engine/plan/pacer.h"
 #include "engine/plan/work_list.h"
 #include "engine/port/port.h"
@@ -29,6 +30,7 @@ struct PassControl {
   std::atomic<uint32_t> lists_done{0};     // workers without further probes
   std::atomic<uint32_t> last_probe_ms{0};  // of any worker, on the workers' clock
   std::atomic<uint32_t> workers_done{0};
+  std::atomic<uint64_t> judged{0};  // observations that the judges are done with
   std::atomic<bool> device_dead{false};  // it took no frame for a long time
 };
 
@@ -49,7 +51,7 @@ class Worker {
 
   // One of `port`'s queues. blocked: no frame goes there. All are kept by reference.
   Worker(const Port& port, uint16_t queue, const ClientHello& hello, const PrefixSet& blocked,
-         const Config& config);
+         Clock& clock, const Config& config);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -68,14 +70,16 @@ class Worker {
   uint32_t probe(WorkList& list, Pacer& polite, PassControl& control);
   void transmit();
   bool hand_over();
+  void take_turns(bool busy, PassControl& control);
   void publish(const WorkList& list, PassControl& control);
   void count(PacketOutcome outcome) { ++packets_[static_cast<size_t>(outcome)]; }
-  // Milliseconds since the machine started. Flows and timers keep the lower half of it.
+  // Milliseconds on the clock. Flows and timers keep the lower half of it.
   int64_t clock_ms() const { return static_cast<int64_t>(now_ticks_ / ticks_per_ms_); }
 
   const Port& port_;
   uint16_t queue_;
   const PrefixSet& blocked_;
+  Clock& clock_;
   Config config_;
   Transmitter transmitter_;
   SynTemplate syn_;
@@ -90,6 +94,7 @@ class Worker {
   bool frames_scarce_ = false;
   PacketCounts packets_{};
   uint64_t answered_told_ = 0;  // of connections_.answered(), what PassControl knows
+  uint64_t handed_over_ = 0;        // observations of this pass
   uint64_t sent_ = 0, sent_bytes_ = 0, received_ = 0, probes_ = 0, blocked_frames_ = 0;
   WorkerFigures figures_;
 };

@@ -2,7 +2,6 @@
 #include "engine/flow/connections.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace steppe {
@@ -26,11 +25,6 @@ constexpr int32_t receive_window = int32_t{segment_window} << window_scale;
 // a - b on the circle of sequence numbers (RFC 9293 3.4).
 int32_t distance(uint32_t a, uint32_t b) {
   return static_cast<int32_t>(a - b);
-}
-
-int64_t unix_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
 // A held segment's first sequence number, and whether a FIN follows it, live in fields of the mbuf
@@ -58,8 +52,12 @@ void free_held(rte_mbuf* frame) {
 }  // namespace
 
 Connections::Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
-                         Transmitter& transmitter)
-    : hello_(hello), transmitter_(transmitter), table_(name, capacity), timers_(table_.sides()) {
+                         Transmitter& transmitter, const Clock& clock)
+    : hello_(hello),
+      transmitter_(transmitter),
+      clock_(clock),
+      table_(name, capacity),
+      timers_(table_.sides()) {
   observations.reserve(4096);
 }
 
@@ -433,7 +431,7 @@ void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
                           .received_ttl = ttl,
                           .reserved = 0,
                           .flight_bytes = flight == nullptr ? 0 : flight->pkt_len,
-                          .time_ms = unix_ms(),
+                          .time_ms = clock_.unix_ms(),
                           .flight = flight});
   pass_->answers.finish(*pass_->answer_index(flow.host, flow.variant), ending == Ending::same);
   forget(flow);
@@ -458,7 +456,7 @@ void Connections::report_unopened(const Segment* segment, const IcmpError* icmp,
                           .received_ttl = segment != nullptr ? segment->ttl : uint8_t{0},
                           .reserved = 0,
                           .flight_bytes = 0,
-                          .time_ms = unix_ms(),
+                          .time_ms = clock_.unix_ms(),
                           .flight = nullptr});
 }
 

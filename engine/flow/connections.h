@@ -16,6 +16,7 @@
 #include "engine/flow/pass.h"
 #include "engine/flow/transmitter.h"
 #include "engine/judge/observation.h"
+#include "engine/plan/clock.h"
 #include "engine/wire/client_hello.h"
 #include "engine/wire/frame.h"
 
@@ -25,8 +26,9 @@ namespace steppe {
 // observations' vector, whose capacity is reserved: the worker empties it every burst.
 class Connections {
  public:
+  // clock: for observations' time stamps.
   Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
-              Transmitter& transmitter);
+              Transmitter& transmitter, const Clock& clock);
   ~Connections();
 
   // REQUIRES that no connection is open. The pass is kept by reference until the next call.
@@ -77,6 +79,7 @@ class Connections {
 
   const ClientHello& hello_;
   Transmitter& transmitter_;
+  const Clock& clock_;
   FlowTable table_;
   FlowTimers timers_;
   Pass* pass_ = nullptr;

@@ -12,8 +12,6 @@ namespace {
 // Observations that travel together: enough to make a token's cost small, few enough for a short
 // wait.
 constexpr size_t batch_size = 256;
-// Batches under way bound the memory of the judges: 16 * 256 flights of a few KB.
-constexpr size_t batches = 16;
 
 std::vector<uint8_t> take_flight(rte_mbuf* flight) {
   std::vector<uint8_t> bytes;
@@ -36,7 +34,7 @@ std::vector<std::span<const uint8_t>> spans_of(const Chain& chain) {
 }
 
 Judgement judge(const Observation& observation, const Asked& asked, TrustStore& trust,
-                std::span<const VerdictRule* const> rules) {
+                FactsCache& cache, std::span<const VerdictRule* const> rules) {
   Judgement judgement;
   judgement.observation = observation;
   judgement.observation.flight = nullptr;
@@ -51,7 +49,7 @@ Judgement judge(const Observation& observation, const Asked& asked, TrustStore& 
     judgement.cipher_suite = flight.cipher_suite;
     trust.learn(flight.chain);
     judgement.trust = trust.verify(flight.chain);
-    judgement.facts = read_chain(flight.chain);
+    judgement.facts = cache.read(flight.chain);
     for (const auto& certificate : flight.chain)
       judgement.chain.emplace_back(certificate.begin(), certificate.end());
     if (asked.baseline != nullptr)
@@ -65,31 +63,32 @@ Judgement judge(const Observation& observation, const Asked& asked, TrustStore& 
   return judgement;
 }
 
-void run_pipeline(const PipelineStages& stages, TrustStore& trust,
-                  std::span<const VerdictRule* const> rules) {
+void run_pipeline(const PipelineStages& stages, TrustStore& trust, FactsCache& facts,
+                  std::span<const VerdictRule* const> rules, size_t batches) {
   using Observations = std::vector<Observation>;
   using Judgements = std::vector<Judgement>;
   namespace tbb = oneapi::tbb;
   tbb::parallel_pipeline(
-      batches,
-      tbb::make_filter<void, Observations>(tbb::filter_mode::serial_in_order,
-                                           [&](tbb::flow_control& control) {
-                                             Observations drained;
-                                             if (!stages.drain(drained, batch_size)) control.stop();
-                                             return drained;
-                                           }) &
-          tbb::make_filter<Observations, Judgements>(
-              tbb::filter_mode::parallel,
-              [&](const Observations& observations) {
-                Judgements judgements;
-                judgements.reserve(observations.size());
-                for (const Observation& observation : observations)
-                  judgements.push_back(judge(observation, stages.ask(observation), trust, rules));
-                return judgements;
-              }) &
-          tbb::make_filter<Judgements, void>(
-              tbb::filter_mode::serial_in_order,
-              [&](Judgements judgements) { stages.write(judgements); }));
+      batches, tbb::make_filter<void, Observations>(tbb::filter_mode::serial_in_order,
+                                                    [&](tbb::flow_control& control) {
+                                                      Observations drained;
+                                                      if (!stages.drain(drained, batch_size))
+                                                        control.stop();
+                                                      return drained;
+                                                    }) &
+                   tbb::make_filter<Observations, Judgements>(
+                       tbb::filter_mode::parallel,
+                       [&](const Observations& observations) {
+                         Judgements judgements;
+                         judgements.reserve(observations.size());
+                         for (const Observation& observation : observations)
+                           judgements.push_back(
+                               judge(observation, stages.ask(observation), trust, facts, rules));
+                         return judgements;
+                       }) &
+                   tbb::make_filter<Judgements, void>(
+                       tbb::filter_mode::serial_in_order,
+                       [&](Judgements judgements) { stages.write(judgements); }));
 }
 
 }  // namespace steppe

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/judge/evidence.h"
+#include "engine/judge/facts_cache.h"
 #include "engine/judge/observation.h"
 #include "engine/judge/trust.h"
 #include "engine/judge/verdict_rule.h"
@@ -51,11 +52,14 @@ struct PipelineStages {
   std::function<Asked(const Observation&)> ask;
   std::function<void(std::vector<Judgement>&)> write;
 };
-void run_pipeline(const PipelineStages& stages, TrustStore& trust,
-                  std::span<const VerdictRule* const> rules);
+// batches: so many batches of observations are under way at once, at most; they bound the judges'
+// memory: 16 * 256 flights of a few KB.
+inline constexpr size_t batches_under_way = 16;
+void run_pipeline(const PipelineStages& stages, TrustStore& trust, FactsCache& facts,
+                  std::span<const VerdictRule* const> rules, size_t batches = batches_under_way);
 
 // One observation. Takes the flight. Thread-safe.
 Judgement judge(const Observation& observation, const Asked& asked, TrustStore& trust,
-                std::span<const VerdictRule* const> rules);
+                FactsCache& cache, std::span<const VerdictRule* const> rules);
 
 }  // namespace steppe

@@ -42,7 +42,7 @@
 namespace steppe {
 namespace {
 
-constexpr const char* system_root_file = "/etc/ssl/certs/ca-certificates.crt";
+const std::string system_root_file = "/etc/ssl/certs/ca-certificates.crt";
 
 // A path of more than six issuers is nobody's: public hierarchies have one to three.
 constexpr size_t issuers_max = 6;
@@ -126,20 +126,19 @@ TrustReason reason_of(int error) {
   }
 }
 
-std::vector<CertificatePtr> read_roots(const std::string& file) {
+std::vector<CertificatePtr> read_roots(BIO* bio, const std::string& file) {
   const auto fail = [&file](const std::string& what) -> OperatorError {
     return OperatorError("cannot read root certificates from " + file + ": " + what +
                          ": give a PEM file with --root-cas");
   };
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio{BIO_new_file(file.c_str(), "r"), BIO_free};
-  if (!bio) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> owned{bio, BIO_free};
+  if (bio == nullptr) {
     const int error = errno;
     ERR_clear_error();
     throw fail(std::strerror(error));
   }
   std::vector<CertificatePtr> roots;
-  while (X509* root = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr))
-    roots.emplace_back(root);
+  while (X509* root = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr)) roots.emplace_back(root);
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
   if (roots.empty()) throw fail("no certificate in it");
@@ -153,6 +152,21 @@ Digest sha256(std::span<const uint8_t> bytes) {
   Digest digest;
   if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
     throw std::bad_alloc();
+  return digest;
+}
+
+Digest digest_of(std::span<const std::span<const uint8_t>> chain) {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
+                                                                        EVP_MD_CTX_free};
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
+    throw std::bad_alloc();
+  for (const auto& certificate : chain) {
+    const uint64_t bytes = certificate.size();
+    EVP_DigestUpdate(context.get(), &bytes, sizeof bytes);
+    EVP_DigestUpdate(context.get(), certificate.data(), certificate.size());
+  }
+  Digest digest;
+  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
   return digest;
 }
 
@@ -193,6 +207,13 @@ struct TrustStore::State {
   std::unordered_map<NameHash, std::vector<X509*>> roots_by_name;
   int64_t at_time = 0;
 
+  void take_roots(std::vector<CertificatePtr> read, int64_t time) {
+    at_time = time;
+    roots = std::move(read);
+    for (const auto& root : roots)
+      roots_by_name[X509_subject_name_hash(root.get())].push_back(root.get());
+  }
+
   // Intermediates by subject; a vector is read under its accessor, so one bucket is locked.
   tbb::concurrent_hash_map<NameHash, std::vector<CertificatePtr>> learned_by_name;
   tbb::concurrent_hash_map<Digest, bool, DigestHashCompare> learned;
@@ -208,6 +229,8 @@ struct TrustStore::State {
   struct alignas(64) Shard {
     std::mutex mutex;
     std::unordered_map<Digest, Cached, DigestHash> entries;
+    // Chains that learn() has looked at, and when: at which generation.
+    std::unordered_map<Digest, uint64_t, DigestHash> looked_at;
   };
   std::array<Shard, 64> cache;
 
@@ -297,22 +320,6 @@ std::vector<CertificatePtr> read_issuers(std::span<const std::span<const uint8_t
   return issuers;
 }
 
-// Lengths go in as well, or two chains could be one string of bytes.
-Digest digest_of(std::span<const std::span<const uint8_t>> chain) {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
-                                                                        EVP_MD_CTX_free};
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
-    throw std::bad_alloc();
-  for (const auto& certificate : chain) {
-    const uint64_t bytes = certificate.size();
-    EVP_DigestUpdate(context.get(), &bytes, sizeof bytes);
-    EVP_DigestUpdate(context.get(), certificate.data(), certificate.size());
-  }
-  Digest digest;
-  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
-  return digest;
-}
-
 }  // namespace
 
 Trust TrustStore::State::verify(X509* leaf, std::span<const CertificatePtr> own) const {
@@ -321,10 +328,14 @@ Trust TrustStore::State::verify(X509* leaf, std::span<const CertificatePtr> own)
 
 TrustStore::TrustStore(const std::string& root_file, int64_t at_time)
     : state_(std::make_unique<State>()) {
-  state_->at_time = at_time;
-  state_->roots = read_roots(root_file.empty() ? system_root_file : root_file);
-  for (const auto& root : state_->roots)
-    state_->roots_by_name[X509_subject_name_hash(root.get())].push_back(root.get());
+  const std::string& file = root_file.empty() ? system_root_file : root_file;
+  state_->take_roots(read_roots(BIO_new_file(file.c_str(), "r"), file), at_time);
+}
+
+TrustStore::TrustStore(Pem roots, int64_t at_time) : state_(std::make_unique<State>()) {
+  state_->take_roots(
+      read_roots(BIO_new_mem_buf(roots.text.data(), static_cast<int>(roots.text.size())), "memory"),
+      at_time);
 }
 
 TrustStore::~TrustStore() = default;
@@ -358,6 +369,15 @@ Trust TrustStore::verify(std::span<const std::span<const uint8_t>> chain) {
 
 void TrustStore::learn(std::span<const std::span<const uint8_t>> chain) {
   if (chain.size() < 2) return;
+  // The same chain again teaches nothing, unless something else has been learned since.
+  const Digest key = digest_of(chain);
+  State::Shard& shard = state_->shard_of(key);
+  const uint64_t generation = state_->generation.load(std::memory_order_acquire);
+  {
+    const std::lock_guard lock{shard.mutex};
+    const auto found = shard.looked_at.find(key);
+    if (found != shard.looked_at.end() && found->second == generation) return;
+  }
   const std::vector<CertificatePtr> issuers = read_issuers(chain);
   for (const auto& certificate : issuers) {
     if (X509_check_ca(certificate.get()) != 1) continue;
@@ -380,6 +400,11 @@ void TrustStore::learn(std::span<const std::span<const uint8_t>> chain) {
     state_->generation.fetch_add(1, std::memory_order_release);
   }
   ERR_clear_error();
+  // Only now, or another thread would go on without what this one is about to learn.
+  const std::lock_guard lock{shard.mutex};
+  if (shard.looked_at.size() >= limits::cached_chains / state_->cache.size())
+    shard.looked_at.clear();
+  shard.looked_at[key] = generation;
 }
 
 size_t TrustStore::root_count() const {

@@ -17,6 +17,8 @@ namespace steppe {
 
 using Digest = std::array<uint8_t, 32>;  // SHA-256
 Digest sha256(std::span<const uint8_t> bytes);
+// Of a chain as a whole; lengths go in as well, or two chains could be one string of bytes.
+Digest digest_of(std::span<const std::span<const uint8_t>> chain);
 std::string hex(std::span<const uint8_t> bytes);
 
 // Why a chain is not trusted. On disk as these words.
@@ -49,6 +51,11 @@ class TrustStore {
   // OperatorError when it cannot be read or holds no certificate. at_time: Unix seconds at which
   // chains are verified; 0: now.
   explicit TrustStore(const std::string& root_file = {}, int64_t at_time = 0);
+  // The same from PEM text.
+  struct Pem {
+    std::string_view text;
+  };
+  TrustStore(Pem roots, int64_t at_time);
   ~TrustStore();
 
   // chain: DER, leaf first, as received.

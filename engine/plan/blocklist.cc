@@ -120,6 +120,8 @@ PrefixSet read_prefix_file(const std::string& path) {
 TargetSet resolve_targets(const TargetRules& rules) {
   Selection asked;
   asked.targets.add(rules.selected);
+  asked.targets.add(rules.simulated);
+  asked.outright.add(rules.simulated);
   for (const std::string& text : rules.named) {
     const auto range = parse_prefix(text);
     if (!range) throw OperatorError(no_prefix(text));

@@ -22,6 +22,7 @@ PrefixSet read_prefix_file(const std::string& path);
 struct TargetRules {
   std::vector<std::string> named;  // CIDRs and addresses from the command line
   PrefixSet selected;              // countries, ASes
+  PrefixSet simulated;             // a simulated country's: all of it is meant
   std::vector<std::string> allowlist_files;
   std::vector<std::string> blocklist_files;
   std::string address_list_file;  // -I: single addresses

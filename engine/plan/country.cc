@@ -74,17 +74,25 @@ uint32_t unmapped(const in6_addr* address) {
   return ntohl(network_order);
 }
 
-PrefixSet enumerate(loc_database_enumerator* enumerator) {
-  PrefixSet set;
+// By AS; not frozen.
+std::map<uint32_t, PrefixSet> enumerate(loc_database_enumerator* enumerator) {
+  std::map<uint32_t, PrefixSet> sets;
   for (;;) {
     const auto network = made<Network>(
         [&](auto** next) { return loc_database_enumerator_next_network(enumerator, next); });
     if (!network) break;
-    set.add({unmapped(loc_network_get_first_address(network.get())),
-             unmapped(loc_network_get_last_address(network.get()))});
+    sets[loc_network_get_asn(network.get())].add(
+        {unmapped(loc_network_get_first_address(network.get())),
+         unmapped(loc_network_get_last_address(network.get()))});
   }
-  set.freeze();
-  return set;
+  return sets;
+}
+
+PrefixSet united(const std::map<uint32_t, PrefixSet>& sets) {
+  PrefixSet all;
+  for (const auto& [as_number, set] : sets) all.add(set);
+  all.freeze();
+  return all;
 }
 
 }  // namespace
@@ -139,11 +147,15 @@ Country::Country(const std::string& path) : state_(std::make_unique<State>()) {
 Country::~Country() = default;
 
 PrefixSet Country::networks_of_country(std::string_view code) const {
+  return united(networks_of_country_by_as(code));
+}
+
+std::map<uint32_t, PrefixSet> Country::networks_of_country_by_as(std::string_view code) const {
   std::string upper(code);
   for (char& c : upper) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
-  PrefixSet networks;
+  std::map<uint32_t, PrefixSet> networks;
   // Texts that are no code at all are refused here as well.
   const auto country = made<LocCountry>([&](auto** found) {
     return loc_database_get_country(state_->database.get(), found, upper.c_str());
@@ -174,7 +186,7 @@ PrefixSet Country::networks_of_as(uint32_t as_number) const {
     check(as && list && loc_as_list_append(list.get(), as.get()) == 0);
     const Enumerator enumerator = state_->enumerator();
     check(loc_database_enumerator_set_asns(enumerator.get(), list.get()) == 0);
-    networks = enumerate(enumerator.get());
+    networks = united(enumerate(enumerator.get()));
   }
   if (networks.empty()) {
     throw OperatorError("no IPv4 network of AS" + std::to_string(as_number) +

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ class Country {
   // IPv4 networks of an ISO 3166 alpha-2 code, any case. Frozen. Throws OperatorError "no such
   // country ...".
   PrefixSet networks_of_country(std::string_view code) const;
+  // The same, by the AS that announces them (0: nobody is known to), in one walk over the database:
+  // that takes a third of a second, whatever is asked. Not frozen: few of them are wanted.
+  std::map<uint32_t, PrefixSet> networks_of_country_by_as(std::string_view code) const;
   // IPv4 networks that an AS announces. Frozen. Throws OperatorError when it has none.
   PrefixSet networks_of_as(uint32_t as_number) const;
 

@@ -4,9 +4,13 @@
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_eth_ring.h>
 #include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_ring.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -28,6 +32,8 @@ constexpr uint16_t ring_frames = 2048;
 // Memory of one worker: its pool, its flow table and its observation ring.
 constexpr uint32_t worker_memory_mb = 320;
 constexpr uint32_t base_memory_mb = 128;
+// A peer's pool and rings.
+constexpr uint32_t peer_memory_mb = 192;
 
 // Neighbours are resolved one by one before the scan; beyond a /16 that is somebody else's job.
 constexpr uint64_t on_link_most = 1 << 16;
@@ -50,8 +56,7 @@ void require_source_address(const PortConfig& config) {
 // across a page's end, so the pool is longer than that, and the frames at its end are refused
 // (seen: reception dies once they are reached). A NIC reads by physical address and needs just
 // that.
-rte_mempool* make_pool(uint16_t queue, bool packed) {
-  const std::string name = "steppe-frames-" + std::to_string(queue);
+rte_mempool* make_pool(const std::string& name, bool packed) {
   if (rte_mempool* pool = rte_mempool_lookup(name.c_str()); pool != nullptr) return pool;
   constexpr unsigned cached_frames = 256;
   rte_mempool* pool = rte_mempool_create_empty(
@@ -72,10 +77,42 @@ rte_mempool* make_pool(uint16_t queue, bool packed) {
   return pool;
 }
 
+// A peer on an lcore of its own.
+struct PeerLoop {
+  Peer* peer = nullptr;
+  const Clock* clock = nullptr;
+  unsigned lcore = 0;
+  std::atomic<bool> stop{false};
+};
+
+// Empty rounds before a nap, and its length: worker.cc has why.
+constexpr uint32_t peer_empty_rounds = 64;
+constexpr unsigned peer_nap_us = 20;
+
+int run_peer(void* argument) {
+  auto& loop = *static_cast<PeerLoop*>(argument);
+  uint32_t empty_rounds = 0;
+  while (!loop.stop.load(std::memory_order_relaxed)) {
+    empty_rounds = loop.peer->step(loop.clock->elapsed_ns()) == 0 ? empty_rounds + 1 : 0;
+    if (empty_rounds > peer_empty_rounds) rte_delay_us_sleep(peer_nap_us);
+  }
+  return 0;
+}
+
+rte_ring* make_wire(const std::string& name) {
+  rte_ring* ring =
+      rte_ring_create(name.c_str(), ring_frames, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+  if (ring == nullptr) throw std::runtime_error("no memory for the wire to the simulated country");
+  return ring;
+}
+
 }  // namespace
 
 // What must be undone when the port closes, in this order.
 struct Port::Device {
+  std::unique_ptr<PeerLoop> peer_loop;
+  uint16_t peer_port = UINT16_MAX;
+  std::vector<rte_ring*> wires;
   std::unique_ptr<XdpFilter> filter;
   std::string vdev;  // name of a device that we plugged in
   InterfaceFacts interface;
@@ -83,7 +120,7 @@ struct Port::Device {
 };
 
 Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
-           const PortLog& log)
+           const Clock& clock, const PortLog& log)
     : device_(std::make_unique<Device>()) {
   endpoint_.target_port = target_port;
   endpoint_.ttl = ttl;
@@ -100,15 +137,20 @@ Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const Pr
     require_source_address(config);
     endpoint_.address = *config.source_address;
   }
+  const bool peer_lcore = config.peer != nullptr && !clock.stepped();
   EalConfig eal_config;
-  eal_config.workers = config.workers;
-  eal_config.memory_mb = base_memory_mb + worker_memory_mb * config.workers;
+  eal_config.workers = static_cast<uint16_t>(config.workers + (peer_lcore ? 1 : 0));
+  eal_config.memory_mb = base_memory_mb + worker_memory_mb * config.workers +
+                         (config.peer != nullptr ? peer_memory_mb : 0);
   eal_config.verbose = config.verbose;
   if (!config.pci.empty()) eal_config.pci.push_back(config.pci);
   const Eal eal = start_eal(eal_config);
   lcores_ = eal.worker_lcores;
   try {
-    open_device(config, log);
+    if (config.peer != nullptr)
+      open_peer(config, clock);
+    else
+      open_device(config, log);
     resolve_next_hops(config, targets);
   } catch (...) {
     // The destructor does not run; the device must still be closed before its filter goes.
@@ -122,8 +164,17 @@ Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const Pr
 }
 
 Port::~Port() {
+  if (device_->peer_loop) {
+    device_->peer_loop->stop.store(true);
+    rte_eal_wait_lcore(device_->peer_loop->lcore);
+  }
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
+  if (device_->peer_port != UINT16_MAX) {
+    rte_eth_dev_stop(device_->peer_port);
+    rte_eth_dev_close(device_->peer_port);
+  }
+  for (rte_ring* wire : device_->wires) rte_ring_free(wire);
   if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
   device_->filter.reset();
 }
@@ -233,6 +284,51 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
   description_ = "net_af_packet on " + config.interface + ", " + queue_words();
 }
 
+// Two devices, back to back: what one sends the other receives, queue by queue.
+void Port::open_peer(const PortConfig& config, const Clock& clock) {
+  std::vector<rte_ring*> out, in;
+  for (uint16_t queue = 0; queue < config.workers; ++queue) {
+    out.push_back(make_wire("steppe-wire-out-" + std::to_string(queue)));
+    device_->wires.push_back(out.back());
+    in.push_back(make_wire("steppe-wire-in-" + std::to_string(queue)));
+    device_->wires.push_back(in.back());
+  }
+  const auto open = [&](const char* name, std::vector<rte_ring*>& receive,
+                        std::vector<rte_ring*>& transmit) {
+    const int port = rte_eth_from_rings(name, receive.data(), config.workers, transmit.data(),
+                                        config.workers, 0);
+    if (port < 0) throw std::runtime_error("DPDK cannot open the wire to the simulated country");
+    return static_cast<uint16_t>(port);
+  };
+  id_ = open("steppe_engine", in, out);
+  device_->peer_port = open("steppe_peer", out, in);
+  configure_device(config.workers);
+
+  const uint16_t peer_port = device_->peer_port;
+  rte_mempool* pool = make_pool("steppe-peer-frames", false);
+  const rte_eth_conf conf{};
+  if (rte_eth_dev_configure(peer_port, config.workers, config.workers, &conf) != 0)
+    throw std::runtime_error("the wire to the simulated country cannot be configured");
+  for (uint16_t queue = 0; queue < config.workers; ++queue)
+    if (rte_eth_rx_queue_setup(peer_port, queue, ring_frames, 0, nullptr, pool) != 0 ||
+        rte_eth_tx_queue_setup(peer_port, queue, ring_frames, 0, nullptr) != 0)
+      throw std::runtime_error("the wire to the simulated country has no queues");
+  if (rte_eth_dev_start(peer_port) != 0)
+    throw std::runtime_error("the wire to the simulated country cannot be started");
+  config.peer->attach(peer_port, config.workers, pool);
+  peer_ = config.peer;
+  next_hop_.gateway = config.peer->mac();
+  description_ = "a simulated country in memory, " + std::to_string(queues()) +
+                 (queues() == 1 ? " queue, " : " queues, ") + format_address(endpoint_.address);
+  if (clock.stepped()) return;
+  device_->peer_loop = std::make_unique<PeerLoop>();
+  device_->peer_loop->peer = config.peer;
+  device_->peer_loop->clock = &clock;
+  device_->peer_loop->lcore = lcores_.back();
+  if (rte_eal_remote_launch(run_peer, device_->peer_loop.get(), lcores_.back()) != 0)
+    throw std::runtime_error("the simulated country cannot be started");
+}
+
 void Port::configure_device(uint16_t queues) {
   const auto check = [](int result, const char* what) {
     if (result < 0) throw std::runtime_error(std::string(what) + ": " + rte_strerror(-result));
@@ -254,7 +350,8 @@ void Port::configure_device(uint16_t queues) {
   uint16_t receive_frames = ring_frames, transmit_frames = ring_frames;
   check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_frames, &transmit_frames), "rings");
   for (uint16_t queue = 0; queue < queues; ++queue) {
-    rte_mempool* pool = make_pool(queue, device_->interface.index != 0);
+    rte_mempool* pool =
+        make_pool("steppe-frames-" + std::to_string(queue), device_->interface.index != 0);
     pools_.push_back(pool);
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
@@ -266,6 +363,7 @@ void Port::configure_device(uint16_t queues) {
 }
 
 void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets) {
+  if (peer_ != nullptr) return;  // the peer has said who it is
   const auto ask = [&](const std::vector<uint32_t>& addresses) {
     return resolve_neighbors(id_, queues(), pools_[0], endpoint_, device_->shared_address,
                              addresses);

@@ -14,17 +14,20 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/plan/clock.h"
 #include "engine/plan/prefix_set.h"
+#include "engine/port/peer.h"
 #include "engine/wire/frame.h"
 #include "engine/wire/next_hop.h"
 
 namespace steppe {
 
-// What the operator said about the device. Exactly one of interface, pci, vdev is not empty.
+// What the operator said about the device. Exactly one of interface, pci, vdev, peer is given.
 struct PortConfig {
   std::string interface;                      // -i: net_af_xdp with our filter, else net_af_packet
   std::string pci;                            // --pci: address of a NIC bound to a driver for DPDK
   std::string vdev;                           // --vdev: DPDK's own syntax
+  Peer* peer = nullptr;                       // --sim: a simulated country, in memory
   std::optional<uint32_t> source_address;     // -S; default: the interface's own
   std::optional<rte_ether_addr> gateway_mac;  // -G; default: ARP
   std::optional<uint32_t> gateway_address;    // default: the interface's default route
@@ -43,11 +46,12 @@ using PortLog = std::function<void(std::string_view)>;
 // An open device, started. Closing it leaves the interface as it was found.
 class Port {
  public:
-  // Starts DPDK (once per process) and the device. targets: whose on-link part is resolved one by
+  // Starts DPDK (once per process) and the device. A peer runs on an lcore of its own while the port
+  // is open, by `clock`; if that is stepped, it is the worker's to step. targets: whose on-link part is resolved one by
   // one. Throws OperatorError with advice: no such interface or device, no permission, in use, no
   // source address, no answer from the gateway.
   Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
-       const PortLog& log);
+       const Clock& clock, const PortLog& log);
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -57,6 +61,8 @@ class Port {
   // Of one queue; also for what is sent through it.
   rte_mempool* pool(uint16_t queue) const { return pools_[queue]; }
   unsigned lcore(uint16_t queue) const { return lcores_[queue]; }
+  // To be stepped by the only worker, if the clock is; else nullptr or busy elsewhere.
+  Peer* peer() const { return peer_; }
   const Endpoint& endpoint() const { return endpoint_; }
   const NextHop& next_hop() const { return next_hop_; }
   // Whether ARP requests for our address are the engine's to answer.
@@ -69,6 +75,7 @@ class Port {
  private:
   struct Device;
   void open_device(const PortConfig& config, const PortLog& log);
+  void open_peer(const PortConfig& config, const Clock& clock);
   void configure_device(uint16_t queues);
   void resolve_next_hops(const PortConfig& config, const PrefixSet& targets);
 
@@ -79,6 +86,7 @@ class Port {
   Endpoint endpoint_;
   NextHop next_hop_;
   bool answers_arp_ = false;
+  Peer* peer_ = nullptr;
   std::string description_;
 };
 

@@ -25,6 +25,7 @@ constexpr Subcommand subcommands[] = {
     {"scan", "visit every TLS host of a country with every name", run_scan},
     {"export", "write what a database holds as JSON lines or CSV", run_export},
     {"query", "show what is known of a host, or of a host and a name", run_query},
+    {"sim", "simulated countries: what is true of them, and one on an interface", run_sim},
 };
 
 void print_help() {
@@ -40,6 +41,7 @@ void print_help() {
       "\n  --help     print this text; steppe SUBCOMMAND --help has the flags of one\n"
       "  --version  print the version\n\n"
       "Examples:\n"
+      "  steppe scan --sim kazakhstan-2019 --db kz.db\n"
       "  steppe scan --country KZ --sni facebook.com --sni google.com -i eth0 -r 10k --db kz.db\n"
       "  steppe export pairs --db kz.db --output-filter 'interference = yes'\n"
       "  steppe query 198.51.100.7 facebook.com --db kz.db\n",

@@ -44,6 +44,7 @@ void add_request(Row& json, const ScanOptions& options) {
   json["iface"] = text_or_null(port.interface);
   json["pci"] = text_or_null(port.pci);
   json["vdev"] = text_or_null(port.vdev);
+  json["simulation"] = text_or_null(options.scenario);
   json["rate"] = config.rate_packets_per_second;
   json["bandwidth"] = config.bandwidth_bits_per_second;
   json["server_rate_limit"] = config.pairs_per_host_per_second;

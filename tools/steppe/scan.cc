@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // steppe scan: one campaign, from the command line to the summary.
-#include <signal.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <ctime>
 #include <memory>
 #include <optional>
@@ -17,6 +15,7 @@
 #include "tools/steppe/metadata.h"
 #include "tools/steppe/output_file.h"
 #include "tools/steppe/scan_options.h"
+#include "tools/steppe/signals.h"
 #include "tools/steppe/status_line.h"
 #include "tools/steppe/subcommands.h"
 #include "tools/steppe/summary.h"
@@ -27,26 +26,6 @@ namespace steppe {
 namespace {
 
 constexpr int exit_finished = 0, exit_broke = 1, exit_stopped = 130;
-
-// How often the operator asked for the end: the only global, as a signal handler has no argument.
-std::atomic<int> stop_requests{0};
-static_assert(std::atomic<int>::is_always_lock_free);
-
-void on_signal(int) {
-  stop_requests.fetch_add(1, std::memory_order_relaxed);
-}
-
-void listen_to_signals() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGHUP, &action, nullptr);
-  // A closed pipe must not end a scan in the middle.
-  signal(SIGPIPE, SIG_IGN);
-}
 
 int terminal_columns() {
   winsize size{};

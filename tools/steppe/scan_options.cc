@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <random>
+#include <utility>
 
 #include "engine/plan/country.h"
 #include "engine/plan/operator_error.h"
@@ -34,6 +36,7 @@ struct Flags {
   std::string max_targets, max_runtime, probes, cooldown, stateful_wait, probe_ttl;
   std::string seed, shards, shard;
   std::string interface, pci, vdev, source_ip, source_port, gateway_mac, gateway_ip, cores;
+  std::string scenario, sim_clock, sim_date, sim_seed;
   std::string database, vantage, metadata, status_updates, log, verbosity, notes;
   bool resume = false, quiet = false, dry_run = false;
 };
@@ -43,6 +46,8 @@ constexpr const char* description =
 
 constexpr const char* examples =
     "Examples:\n"
+    "  A simulated country, on this machine alone, without root:\n"
+    "    steppe scan --sim kazakhstan-2019 --db kz.db\n"
     "  What would be sent, without sending anything:\n"
     "    steppe scan --country KZ --sni facebook.com --dryrun | head\n"
     "  A country, two names, 10,000 packets per second, over the interface eth0:\n"
@@ -83,9 +88,10 @@ void declare(CommandLine& line, Flags& f) {
         return names;
       }());
   line.value("--root-cas", f.root_cas, "FILE", "roots.pem",
-             "PEM file of what browsers trust (the system's)");
+             "PEM file of what browsers trust (the system's; with --sim, the world's)");
   line.group("Rate and politeness");
-  line.value("-r,--rate", f.rate, "N", "10k", "packets per second of all kinds, k/M/G (10000)");
+  line.value("-r,--rate", f.rate, "N", "10k",
+             "packets per second of all kinds, k/M/G (10000; with --sim no limit)");
   line.value("-B,--bandwidth", f.bandwidth, "N", "10M",
              "bits per second, k/M/G; without -r it alone limits");
   line.value("--server-rate-limit", f.server_rate, "N", "0.2", "pairs per host and second");
@@ -99,7 +105,15 @@ void declare(CommandLine& line, Flags& f) {
   line.value("-t,--max-runtime", f.max_runtime, "SECONDS", "3600", "end after this time");
   line.value("--probe-ttl", f.probe_ttl, "N", "64", "TTL of what is sent (64)");
   line.value("-e,--seed", f.seed, "N", "42", "orders and control names (random)");
-  line.group("Device (exactly one of -i, --pci, --vdev)");
+  line.group("Simulated country");
+  line.value("--sim", f.scenario, "SCENARIO", "kazakhstan-2019",
+             "scan a simulated country in memory: a built-in one, or a file (steppe sim --list)");
+  line.value("--sim-clock", f.sim_clock, "CLOCK", "virtual",
+             "real, or virtual: repeatable to the byte, and waiting costs nothing (real)");
+  line.value("--sim-date", f.sim_date, "DATE", "2019-07-22T12:00:00Z",
+             "when its clock begins (the scenario's date)");
+  line.value("--sim-seed", f.sim_seed, "N", "7", "another country of the same kind");
+  line.group("Device (exactly one of -i, --pci, --vdev, --sim)");
   line.value("-i,--interface", f.interface, "NAME", "eth0",
              "Linux interface, which goes on serving the host");
   line.value("--pci", f.pci, "ADDRESS", "0000:81:00.0", "NIC for DPDK alone");
@@ -116,7 +130,8 @@ void declare(CommandLine& line, Flags& f) {
   line.group("Results");
   line.value("--db", f.database, "DIR", "kz.db", "database directory, made if it is not there");
   line.flag("--resume", f.resume, "go on with the round that was not finished");
-  line.value("--vantage", f.vantage, "LABEL", "almaty-1", "where this scan is made from");
+  line.value("--vantage", f.vantage, "LABEL", "almaty-1",
+             "where this scan is made from; with --sim, one of the scenario's vantages");
   line.value("-m,--metadata-file", f.metadata, "FILE", "scan.json", "what was done, as JSON");
   line.value("-u,--status-updates-file", f.status_updates, "FILE", "status.csv",
              "a line a second, as ZMap's CSV");
@@ -130,7 +145,7 @@ void declare(CommandLine& line, Flags& f) {
   line.config_file("-C,--config", "more flags from a file, by their long names");
 }
 
-void read_targets(const Flags& f, CampaignConfig& config) {
+void read_targets(const Flags& f, const sim::Scenario* scenario, CampaignConfig& config) {
   TargetRules rules;
   rules.named = f.targets;
   if (!f.countries.empty() || !f.as_numbers.empty()) {
@@ -144,8 +159,10 @@ void read_targets(const Flags& f, CampaignConfig& config) {
   rules.allowlist_files = f.allowlists;
   rules.blocklist_files = f.blocklists;
   rules.address_list_file = f.list_of_ips;
-  if (f.targets.empty() && f.countries.empty() && f.as_numbers.empty() && f.allowlists.empty() &&
-      f.list_of_ips.empty())
+  const bool none = f.targets.empty() && f.countries.empty() && f.as_numbers.empty() &&
+                    f.allowlists.empty() && f.list_of_ips.empty();
+  if (none && scenario != nullptr) rules.simulated = scenario->targets;
+  if (none && scenario == nullptr)
     throw OperatorError(
         "no targets: name a country (--country KZ), an AS (--asn 9198), networks "
         "(198.51.100.0/24) or a file of them (-w, -I)");
@@ -190,12 +207,13 @@ uint64_t choose_seed(const Flags& f) {
   return bits >> 11;  // 53 bits: what every reader of JSON keeps exactly
 }
 
-void read_names(const Flags& f, CampaignConfig& config) {
+void read_names(const Flags& f, const sim::Scenario* scenario, CampaignConfig& config) {
   std::vector<std::string> tests = f.names;
   for (const std::string& file : f.name_files) {
     const std::vector<std::string> names = read_name_file(file);
     tests.insert(tests.end(), names.begin(), names.end());
   }
+  if (tests.empty() && scenario != nullptr) tests = scenario->server_names;
   if (tests.empty())
     throw OperatorError(
         "no names to test: give them with --sni facebook.com or --sni-file names.txt");
@@ -227,6 +245,8 @@ void read_rates(const Flags& f, CampaignConfig& config) {
   } else if (!f.bandwidth.empty()) {
     config.rate_packets_per_second =
         0;  // as in ZMap, the bandwidth takes the place of the default rate
+  } else if (!f.scenario.empty()) {
+    config.rate_packets_per_second = 0;  // nobody's network is in the way
   }
   const auto limit = [](std::string_view flag, const std::string& text, double& value,
                         std::string_view example) {
@@ -249,13 +269,14 @@ void read_rates(const Flags& f, CampaignConfig& config) {
 }
 
 void read_device(const Flags& f, bool dry_run, PortConfig& port) {
-  const int devices = !f.interface.empty() + !f.pci.empty() + !f.vdev.empty();
+  const int devices = !f.interface.empty() + !f.pci.empty() + !f.vdev.empty() + !f.scenario.empty();
   if (devices > 1)
-    throw OperatorError("--interface, --pci and --vdev exclude each other: give one of them");
+    throw OperatorError(
+        "--interface, --pci, --vdev and --sim exclude each other: give one of them");
   if (devices == 0 && !dry_run)
     throw OperatorError(
         "no device to send from: give -i eth0 (any Linux interface), --pci 0000:81:00.0 (a NIC "
-        "for DPDK alone) or --vdev");
+        "for DPDK alone), --vdev, or --sim kazakhstan-2019 (a simulated country)");
   port.interface = f.interface;
   port.pci = f.pci;
   port.vdev = f.vdev;
@@ -281,6 +302,7 @@ void read_results(const Flags& f, ScanOptions& options) {
   config.database = f.database;
   config.resume = f.resume;
   config.vantage = f.vantage;
+  options.scenario = f.scenario;
   check_writable("--metadata-file", f.metadata);
   check_writable("--status-updates-file", f.status_updates);
   check_writable("--log-file", f.log);
@@ -291,6 +313,68 @@ void read_results(const Flags& f, ScanOptions& options) {
   if (!f.verbosity.empty())
     options.verbosity = static_cast<int>(whole_number("--verbosity", f.verbosity, 0, 5, "3"));
   options.campaign.port.verbose = options.verbosity == 5;  // DPDK's own log, too
+}
+
+// A simulated country goes on where the interrupted round left it.
+std::optional<sim::Date> resumed_date(const Flags& f) {
+  if (!f.resume || f.database.empty()) return {};
+  const auto round = Store(f.database, Store::Mode::read).latest_round();
+  if (!round || round->ended_ms != 0) return {};
+  return round->last_checkpoint_ms;
+}
+
+struct Simulation {
+  SimulationChoice choice;
+  sim::Scenario scenario;
+  Clock::Pace pace = Clock::Pace::machine;
+};
+
+std::optional<Simulation> read_simulation(const Flags& f, CampaignConfig& config) {
+  if (f.scenario.empty()) {
+    if (!f.sim_clock.empty() || !f.sim_date.empty() || !f.sim_seed.empty())
+      throw OperatorError(
+          "--sim-clock, --sim-date and --sim-seed are for a simulated country: add --sim "
+          "kazakhstan-2019");
+    return {};
+  }
+  Simulation simulation;
+  if (f.sim_clock == "virtual") {
+    simulation.pace = Clock::Pace::stepped;
+    if (config.port.workers > 1)
+      throw OperatorError("--sim-clock virtual goes with one worker: leave out --cores");
+  } else if (!f.sim_clock.empty() && f.sim_clock != "real") {
+    reject_value("--sim-clock", f.sim_clock, "must be real or virtual", "virtual");
+  }
+  SimulationChoice& choice = simulation.choice;
+  choice.scenario = f.scenario;
+  choice.vantage = f.vantage;
+  if (!f.sim_date.empty()) {
+    choice.date = sim::parse_date(f.sim_date);
+    if (!choice.date)
+      reject_value("--sim-date", f.sim_date, "must be a date, UTC", "2019-07-22T12:00:00Z");
+  } else {
+    choice.date = resumed_date(f);
+  }
+  if (!f.sim_seed.empty()) choice.seed = whole_number("--sim-seed", f.sim_seed, 0, UINT64_MAX, "7");
+  simulation.scenario = sim::read_scenario(f.scenario);
+  const uint32_t vantage = f.vantage.empty() ? 0 : simulation.scenario.vantage_index(f.vantage);
+  config.vantage = simulation.scenario.vantages[vantage].name;
+  if (!config.port.source_address)
+    config.port.source_address = simulation.scenario.vantages[vantage].address;
+  return simulation;
+}
+
+// What a campaign in a simulated country is told besides the flags.
+void simulate(Simulation simulation, ScanOptions& options) {
+  CampaignConfig& config = options.campaign;
+  options.simulated =
+      std::make_unique<SimulatedCountry>(std::move(simulation.scenario), simulation.choice);
+  SimulatedCountry& country = *options.simulated;
+  options.clock = std::make_unique<Clock>(country.date(), simulation.pace);
+  config.clock = options.clock.get();
+  config.port.peer = &country;
+  if (config.root_cas.empty()) config.root_pem = country.authority().root_pem();
+  config.as_number = [&country](uint32_t address) { return country.as_number(address); };
 }
 
 }  // namespace
@@ -324,8 +408,13 @@ ScanOptions read_scan_options(int argc, const char* const* argv) {
   read_device(f, f.dry_run, config.port);
   read_results(f, options);
   config.seed = choose_seed(f);
-  read_names(f, config);
-  read_targets(f, config);
+  std::optional<Simulation> simulation = read_simulation(f, config);
+  const sim::Scenario* scenario = simulation ? &simulation->scenario : nullptr;
+  read_names(f, scenario, config);
+  read_targets(f, scenario, config);
+  options.clock = std::make_unique<Clock>();
+  config.clock = options.clock.get();
+  if (simulation && !f.dry_run) simulate(std::move(*simulation), options);
   return options;
 }
 

@@ -3,15 +3,19 @@
 // written.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/campaign.h"
+#include "tools/steppe/simulated.h"
 
 namespace steppe {
 
 struct ScanOptions {
   CampaignConfig campaign;
+  std::unique_ptr<Clock> clock;                 // campaign.clock
+  std::unique_ptr<SimulatedCountry> simulated;  // --sim: campaign.port.peer
   bool help = false;  // was asked for and printed: nothing to do
   bool dry_run = false;
   bool quiet = false;
@@ -23,6 +27,7 @@ struct ScanOptions {
   // For the metadata file: the target options as they were given.
   std::vector<std::string> targets, countries, as_numbers, blocklist_files, allowlist_files;
   std::string list_of_ips_file;
+  std::string scenario;
 };
 
 // argv[0] is the subcommand. Throws OperatorError.

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "engine/plan/country.h"
 #include "tools/steppe/describe.h"
 #include "tools/steppe/status_line.h"
 #include "tools/steppe/values.h"
@@ -152,8 +153,10 @@ std::string summary_text(const CampaignSummary& summary, const Store& store,
                         findings.interfered_hosts.size());
     text +=
         interfered_table("name", findings.by_name, [](const std::string& name) { return name; });
-    text += interfered_table("AS", findings.by_as, [](uint32_t as_number) {
-      return as_number == 0 ? std::string("unknown") : fmt::format("AS{}", as_number);
+    const Country country;
+    text += interfered_table("AS", findings.by_as, [&](uint32_t as_number) {
+      return as_number == 0 ? std::string("unknown")
+                            : fmt::format("AS{} {}", as_number, country.as_name(as_number));
     });
   }
   const std::string interceptors = interceptors_text(store, findings, summary.round.started_ms);

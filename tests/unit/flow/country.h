@@ -68,6 +68,7 @@ class Country : public ::testing::Test {
   Transmitter transmitter;
   ClientHello hello{*hellos().front()};
   std::unique_ptr<Pass> pass;
+  Clock clock;
   std::unique_ptr<Connections> connections;
 };
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hosts of the country: what they do when a segment arrives, each by its Behaviour, and what
+// they say when they have heard a ClientHello.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "tools/sim/authority.h"
+#include "tools/sim/flight_cache.h"
+#include "tools/sim/flights.h"
+#include "tools/sim/layout.h"
+#include "tools/sim/packet.h"
+#include "tools/sim/tcp_server.h"
+#include "tools/sim/world.h"
+
+namespace steppe::sim {
+
+// The TTL with which everybody in the country sends, routers that begin at 255 aside.
+inline constexpr uint8_t initial_ttl = 64;
+
+// A server name in lower case, as lists and certificates have them.
+std::string lower_case(std::string_view server_name);
+
+class Servers {
+ public:
+  Servers(const Layout& layout, Authority& authority, FlightCache& flights, TcpServer& tcp,
+          WorldFigures& figures);
+
+  // A segment has arrived at the host, over so many routers.
+  void receive(const Segment& segment, const Host& host, size_t routers, uint64_t now_ns);
+  // A RST of somebody on the way has arrived at the host, right behind this segment.
+  void hear_reset(const Segment& segment);
+  // How a host's packets get back.
+  WayBack way_back(const Host& host, size_t routers) const;
+
+  // Which of its leaves the host shows to this connection.
+  LeafChoice leaf_choice(const Host& host, const FlowKey& key, std::string_view server_name,
+                         uint64_t now_ns) const;
+  // What the host says to a client's first bytes, by its behaviour. false: it goes on listening.
+  bool answer(const Host& host, const FlowKey& key, std::span<const uint8_t> bytes, uint64_t now_ns,
+              Speech& speech);
+
+ private:
+  // The times of a host's latest connections, the oldest at `next`.
+  struct Visits {
+    std::vector<uint64_t> begun_ns;
+    size_t next = 0;
+    uint64_t silent_until_ns = 0;
+  };
+
+  bool is_shunning(const Host& host, uint64_t now_ns) const;
+  void count_visit(const Host& host, uint64_t now_ns);
+  void accept(const Segment& syn, const FlowKey& key, const Host& host, size_t routers,
+              uint64_t now_ns);
+  Speech tls_answer(const Host& host, const FlowKey& key, const HeardHello& hello,
+                    std::span<const uint8_t> bytes, uint64_t now_ns);
+  bool knows(const Host& host, std::string_view server_name, const LeafChoice& choice);
+
+  const Layout& layout_;
+  Authority& authority_;
+  FlightCache& flights_;
+  TcpServer& tcp_;
+  WorldFigures& figures_;
+  std::unordered_map<uint32_t, Visits> visits_;  // by address
+  Bytes scratch_;
+};
+
+}  // namespace steppe::sim

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a frame, from top to bottom: it comes out of the device, through the faults of the
+// wire, over router after router and past their middleboxes, to a host; the answer goes back by the
+// outlet. Events happen in the order of their times, so that what comes out does not depend on how
+// often step() is called.
+#include "tools/sim/world.h"
+
+#include <rte_byteorder.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "tools/sim/faulty_wire.h"
+#include "tools/sim/flight_cache.h"
+#include "tools/sim/middlebox.h"
+#include "tools/sim/outlet.h"
+#include "tools/sim/packet.h"
+#include "tools/sim/server.h"
+#include "tools/sim/tcp_server.h"
+
+namespace steppe::sim {
+namespace {
+
+constexpr uint64_t direction_to_hosts = 0;
+
+constexpr double ns_per_ms = 1e6;
+
+constexpr uint16_t burst_frames = 64;
+// Of one queue in one step: a flood must not keep the others and the timers waiting.
+constexpr uint32_t bursts_most = 16;
+
+// Routers of the same path are not all of one make: some begin at 255 (Vanaubel et al., "Network
+// Fingerprinting: TTL-Based Router Signatures", IMC 2013).
+uint8_t initial_ttl_of(const Router& router) {
+  return router.address % 2 == 0 ? 64 : 255;
+}
+
+}  // namespace
+
+// All that the country remembers.
+struct World::State {
+  State(const Layout& layout, Authority& authority, Date date, const Wire& wire);
+
+  uint64_t next_due_ns() const;
+  void happen(uint64_t when_ns);
+  uint32_t receive(uint16_t queue, uint64_t now_ns);
+  void give_back();
+
+  void arrive(rte_mbuf* frame, uint64_t now_ns);
+  void answer_arp(const rte_arp_hdr& request, uint64_t now_ns);
+  void travel(const Packet& packet, uint64_t now_ns);
+  void travel(const Packet& packet, const Host& host, uint64_t now_ns);
+  Middleboxes::Fate pass_boxes(const Segment& segment, const Host& host, const Path& path,
+                               uint8_t ttl, uint64_t now_ns);
+  void expire(const Packet& packet, const Host& host, const Path& path, uint8_t ttl,
+              uint64_t now_ns);
+  void answer_echo(const Packet& packet, const Host& host, size_t routers, uint64_t now_ns);
+
+  const Layout& layout;
+  const Wire wire;
+  WorldFigures figures;
+  FaultyWire wire_to_hosts;
+  Outlet outlet;
+  TcpServer tcp;
+  FlightCache flights;
+  Servers servers;
+  Middleboxes middleboxes;
+  std::vector<rte_mbuf*> done;  // frames that have come and been read
+  uint64_t now_ns = 0;          // of the last step
+};
+
+World::World(const Layout& layout, Authority& authority, Date date, const Wire& wire)
+    : state_(std::make_unique<State>(layout, authority, date, wire)) {}
+
+World::~World() = default;
+
+World::State::State(const Layout& country, Authority& authority, Date date, const Wire& device)
+    : layout(country),
+      wire(device),
+      wire_to_hosts(country.scenario().to_hosts, country.seed(), direction_to_hosts, device.pool,
+                    figures),
+      outlet(country.scenario().to_scanner, country.seed(), device, figures),
+      tcp(country.seed(), static_cast<uint32_t>(1 + country.scenario().middleboxes.size()), outlet),
+      flights(country, authority),
+      servers(country, authority, flights, tcp, figures),
+      middleboxes(country, authority, date, flights, servers, tcp, figures) {}
+
+const WorldFigures& World::figures() const {
+  return state_->figures;
+}
+
+// --- time ---
+
+uint32_t World::step(uint64_t now_ns) {
+  State& world = *state_;
+  for (uint64_t due_ns = world.next_due_ns(); due_ns <= now_ns; due_ns = world.next_due_ns())
+    world.happen(due_ns);
+  uint32_t moved = 0;
+  for (uint16_t queue = 0; queue < world.wire.queues; ++queue)
+    moved += world.receive(queue, now_ns);
+  world.give_back();
+  moved += world.outlet.flush();
+  world.wire_to_hosts.pass_to(now_ns);
+  world.outlet.pass_to(now_ns);
+  world.now_ns = now_ns;
+  return moved;
+}
+
+uint64_t World::next_due_ns() const {
+  // What the device would not take is due already.
+  return state_->outlet.blocked() ? state_->now_ns : state_->next_due_ns();
+}
+
+uint64_t World::State::next_due_ns() const {
+  return std::min({outlet.next_due_ns(), wire_to_hosts.next_due_ns(), tcp.next_due_ns()});
+}
+
+// What is due first; at the same time, answers come before questions.
+void World::State::happen(uint64_t when_ns) {
+  if (outlet.next_due_ns() == when_ns)
+    outlet.arrive();
+  else if (wire_to_hosts.next_due_ns() == when_ns)
+    arrive(wire_to_hosts.take().mbuf, when_ns);
+  else
+    tcp.run_timer();
+}
+
+// --- the way of a frame ---
+
+uint32_t World::State::receive(uint16_t queue, uint64_t now_ns) {
+  uint32_t received = 0;
+  for (uint32_t burst = 0; burst < bursts_most; ++burst) {
+    std::array<rte_mbuf*, burst_frames> frames;
+    const uint16_t count = rte_eth_rx_burst(wire.port, queue, frames.data(), burst_frames);
+    for (uint16_t i = 0; i < count; ++i) {
+      const FaultyWire::Arrivals arrivals = wire_to_hosts.send({frames[i], queue}, now_ns, 0);
+      for (uint32_t k = 0; k < arrivals.count; ++k) arrive(arrivals.frames[k].mbuf, now_ns);
+    }
+    received += count;
+    if (count < burst_frames) break;
+  }
+  figures.received += received;
+  return received;
+}
+
+void World::State::arrive(rte_mbuf* frame, uint64_t now_ns) {
+  const Packet packet = read_packet(frame);
+  switch (packet.kind) {
+    case Packet::Kind::malformed:
+      ++figures.malformed;
+      break;
+    case Packet::Kind::ignored:
+      break;
+    case Packet::Kind::arp_request:
+      answer_arp(*packet.arp, now_ns);
+      break;
+    case Packet::Kind::echo_request:
+    case Packet::Kind::tcp:
+      travel(packet, now_ns);
+      break;
+  }
+  done.push_back(frame);
+  if (done.size() >= burst_frames) give_back();
+}
+
+void World::State::give_back() {
+  rte_pktmbuf_free_bulk(done.data(), static_cast<unsigned>(done.size()));
+  done.clear();
+}
+
+// The gateway answers for everybody, except to those who ask whether an address is theirs (RFC 5227
+// 2.1.1: probes come from 0.0.0.0, announcements ask for the sender itself).
+void World::State::answer_arp(const rte_arp_hdr& request, uint64_t now_ns) {
+  const uint32_t sender = request.arp_data.arp_sip;
+  if (sender == 0 || sender == request.arp_data.arp_tip) return;
+  outlet.send(write_arp_reply(wire.pool, wire.mac, request), 0, now_ns, 0);
+}
+
+void World::State::travel(const Packet& packet, uint64_t now_ns) {
+  const Host* const host = layout.find(rte_be_to_cpu_32(packet.ip->dst_addr));
+  if (host == nullptr) {
+    ++figures.nobody;
+    return;
+  }
+  travel(packet, *host, now_ns);
+}
+
+// The scanner hands over to the first router: what it sends with TTL t ends at router t, or at the
+// host behind the last one.
+void World::State::travel(const Packet& packet, const Host& host, uint64_t now_ns) {
+  const Segment& segment = packet.segment;
+  const bool is_tcp = packet.kind == Packet::Kind::tcp;
+  const Path path = layout.path(host, segment.client_port);
+  const uint8_t ttl = std::max<uint8_t>(packet.ip->time_to_live, 1);  // RFC 1812 4.2.2.9
+
+  auto fate = Middleboxes::Fate::passes;
+  if (is_tcp && !path.crossings.empty()) fate = pass_boxes(segment, host, path, ttl, now_ns);
+  if (fate == Middleboxes::Fate::stays) return;
+
+  if (ttl <= path.routers.size())
+    expire(packet, host, path, ttl, now_ns);
+  else if (is_tcp)
+    servers.receive(segment, host, path.routers.size(), now_ns);
+  else
+    answer_echo(packet, host, path.routers.size(), now_ns);
+  if (fate == Middleboxes::Fate::passes_then_reset) servers.hear_reset(segment);
+}
+
+// In the order of their distance, as far as the packet gets.
+Middleboxes::Fate World::State::pass_boxes(const Segment& segment, const Host& host,
+                                           const Path& path, uint8_t ttl, uint64_t now_ns) {
+  auto fate = Middleboxes::Fate::passes;
+  for (const Crossing& crossing : path.crossings) {
+    if (crossing.hops_before >= ttl) break;
+    const auto next = middleboxes.see({segment, crossing, host, path.routers.size(), now_ns});
+    if (next == Middleboxes::Fate::stays) return next;
+    if (next == Middleboxes::Fate::passes_then_reset) fate = next;
+  }
+  return fate;
+}
+
+// RFC 792 page 6, RFC 1812 4.3.2.3.
+void World::State::expire(const Packet& packet, const Host& host, const Path& path, uint8_t ttl,
+                          uint64_t now_ns) {
+  ++figures.expired;
+  const Router& router = path.routers[ttl - 1];
+  if (router.silent) return;
+  ++figures.time_exceeded;
+  const uint8_t hops_back = ttl - 1;
+  const auto arrives_with = static_cast<uint8_t>(initial_ttl_of(router) - hops_back);
+  const auto arrived_ttl = static_cast<uint8_t>(packet.ip->time_to_live - hops_back);
+  const Envelope envelope{wire.mac, packet.ethernet->src_addr, router.address,
+                          rte_be_to_cpu_32(packet.ip->src_addr), arrives_with};
+  const double latency_ms =
+      layout.latency_ms(host) * ttl / static_cast<double>(path.routers.size() + 1);
+  outlet.send(
+      write_time_exceeded(wire.pool, envelope, packet.datagram, arrived_ttl, router.quotes_whole),
+      outlet.queue(packet.segment.client_port, host.address), now_ns,
+      static_cast<uint64_t>(latency_ms * ns_per_ms));
+}
+
+// RFC 1122 3.2.2.6: every host answers, whatever it does on its ports.
+void World::State::answer_echo(const Packet& packet, const Host& host, size_t routers,
+                               uint64_t now_ns) {
+  const WayBack back = servers.way_back(host, routers);
+  const Envelope envelope{wire.mac, packet.ethernet->src_addr, host.address,
+                          rte_be_to_cpu_32(packet.ip->src_addr), static_cast<uint8_t>(back.ttl)};
+  outlet.send(write_echo_reply(wire.pool, envelope, packet.datagram), outlet.queue(0, host.address),
+              now_ns, uint64_t{back.delay_us} * 1000);
+}
+
+}  // namespace steppe::sim
