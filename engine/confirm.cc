@@ -155,6 +155,8 @@ void Campaign::complete_tries(uint32_t host, SequenceNotes& notes,
 // is not judged.
 void Campaign::settle_all(bool final) {
   const std::lock_guard lock(write_mutex_);
+  if (final)
+    for (uint32_t host = 0; host < round_->hosts().size(); ++host) round_->settle_unanswered(host);
   const auto unsettled = unsettled_columns();
   for (const bool controls : {true, false})
     for (uint32_t host = 0; host < unsettled.size(); ++host)

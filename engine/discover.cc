@@ -27,6 +27,7 @@ void Campaign::discover() {
     round_->record.pass = turn;
     resumable_ = true;
     Pass pass = new_pass(targets, {}, answers, 1);
+    pass.expects_answers = false;
     pass.report_unopened = false;
     std::vector<std::unique_ptr<WorkList>> lists;
     for (uint32_t worker = 0; worker < runner_->workers(); ++worker)

@@ -61,4 +61,7 @@ inline constexpr size_t cached_chains = 1 << 20;
 // Chains whose facts are kept, at some 700 bytes each.
 inline constexpr size_t cached_facts = 1 << 16;
 
+// Comparisons of two chains that are kept, at some 12 KB each, as OpenSSL holds both leaves.
+inline constexpr size_t cached_comparisons = 1 << 13;
+
 }  // namespace steppe::limits

@@ -52,16 +52,15 @@ void Campaign::probe() {
     round_->record.position = 0;
   }
   if (stopping()) return;
-  // What answered no SYN at all has had its first try; but a host that has fallen silent is gone,
-  // and its thousands of names are not worth a record each.
+  // What answered no SYN at all has had its first try. But where most of a host is silent, controls
+  // among it, this says nothing of single names: the host is gone, or a box blocks all of it for a
+  // while because of one of them. The next stage asks again, one name after the other, and leaves
+  // at the first controls who is gone; thousands of names are not worth a record each before that.
   for (uint32_t host = 0; host < hosts; ++host) {
     std::vector<uint32_t> silent;
     for (uint32_t column = 0; column < columns; ++column)
       if (round_->matrix().get(host, column).verdict == Verdict::none) silent.push_back(column);
-    if (silent.size() * 2 > columns && names_.is_control(silent.front())) {
-      round_->abandon_host(host);
-      continue;
-    }
+    if (silent.size() * 2 > columns && names_.is_control(silent.front())) continue;
     for (const uint32_t column : silent) round_->add_silent_try(host, column, {});
     round_->commit_if_due();
   }

@@ -182,6 +182,9 @@ void Round::add(uint32_t host, uint32_t column, const TryRecord& made) {
 
 // Untrusted leaves, by who signed them: how unknown interceptors are found.
 void Round::note_sighting(uint32_t host, uint32_t column, const TryRecord& made) {
+  // A public authority's leaf that has expired, or that nobody should have used so, makes nobody an
+  // interceptor: its key has signed half the country.
+  if (made.evidence && made.evidence->anchored) return;
   if (!made.outcome.issuer_spki ||
       (made.outcome.verdict != Verdict::injected && made.outcome.verdict != Verdict::untrusted))
     return;
@@ -232,6 +235,14 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
     if (one.verdict == Verdict::injected && one.issuer_spki &&
         interceptors_.seen_under_control(*one.issuer_spki, hosts_[host].record.address))
       one.verdict = Verdict::untrusted;
+  // The host's own way with unknown names is no failure of the way to it: an alert as it gives them
+  // says that the name came through, and a reset says nothing.
+  bool refused = false;
+  for (Try& one : made)
+    if (is_own_refusal(host, one.verdict, one.detail)) {
+      refused = true;
+      one.verdict = one.verdict == Verdict::alert ? Verdict::same : Verdict::none;
+    }
   struct Asker {
     const Interceptors& interceptors;
     uint32_t address;
@@ -244,6 +255,8 @@ bool Round::settle_pair(uint32_t host, uint32_t column, bool final) {
   const Asker asker{interceptors_, hosts_[host].record.address};
   Settlement settlement = settle(made, final, is_forging, &asker);
   if (!settlement.settled) return false;
+  if (refused && (settlement.verdict == Verdict::same || settlement.verdict == Verdict::none))
+    settlement.verdict = hosts_[host].record.refusal;
   // A host whose controls do not agree is not judged (METHOD 3.1).
   if (!hosts_[host].stable && settlement.interference == Interference::yes)
     settlement.interference = Interference::inconclusive;
@@ -264,9 +277,13 @@ bool Round::is_refusal(uint32_t host, uint32_t column, const Judgement& judgemen
   if (const auto made = tries_.find(index(host, column)); made != tries_.end())
     for (const Try& one : made->second)
       if (one.verdict == Verdict::injected || one.verdict == Verdict::untrusted) return false;
+  return is_own_refusal(host, judgement.verdict, judgement.observation.detail);
+}
+
+bool Round::is_own_refusal(uint32_t host, Verdict verdict, uint8_t detail) const {
   const HostRecord& known = hosts_[host].record;
-  return known.refusal != Verdict::none && judgement.verdict == known.refusal &&
-         (known.refusal != Verdict::alert || judgement.observation.detail == known.refusal_detail);
+  return known.refusal != Verdict::none && verdict == known.refusal &&
+         (known.refusal != Verdict::alert || detail == known.refusal_detail);
 }
 
 void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement) {
@@ -287,14 +304,13 @@ void Round::settle_refusal(uint32_t host, uint32_t column, const Judgement& judg
   put_settlement(host, column, settlement, std::nullopt);
 }
 
-void Round::abandon_host(uint32_t host) {
+void Round::settle_unanswered(uint32_t host) {
   for (uint32_t column = 0; column < columns(); ++column)
     if (matrix_->get(host, column).verdict == Verdict::none)
       set_state(host, column,
                 {.verdict = Verdict::timeout,
                  .interference = Interference::inconclusive,
                  .settled = true});
-  drop_host(host);
 }
 
 void Round::drop_host(uint32_t host) {

@@ -76,9 +76,9 @@ class Round {
   // at once.
   bool is_refusal(uint32_t host, uint32_t column, const Judgement& judgement) const;
   void settle_refusal(uint32_t host, uint32_t column, const Judgement& judgement);
-  // It has gone silent: what has had no answer is settled as timeout, inconclusive, without a
-  // record for each pair.
-  void abandon_host(uint32_t host);
+  // What has never had an answer, nor a try of its own, is settled as timeout, inconclusive,
+  // without a record for each pair.
+  void settle_unanswered(uint32_t host);
   // Its controls kept failing.
   void drop_host(uint32_t host);
   void mark_unstable(uint32_t host) { hosts_[host].stable = false; }
@@ -101,6 +101,7 @@ class Round {
     return uint64_t{host} * columns() + column;
   }
   void set_state(uint32_t host, uint32_t column, PairState state);
+  bool is_own_refusal(uint32_t host, Verdict verdict, uint8_t detail) const;
   void put_settlement(uint32_t host, uint32_t column, const Settlement& settlement,
                       const std::optional<Digest>& interceptor);
   void add(uint32_t host, uint32_t column, const TryRecord& record);

@@ -28,6 +28,9 @@ constexpr uint64_t busy_step_ns = 10'000, idle_step_ns = 1'000'000;
 // So many observations may wait for the judges meanwhile: too few for a ring or a pool to run out.
 constexpr uint64_t lockstep_backlog = 2048;
 
+// A SYN is awaited for one to two of these: few round trips are longer.
+constexpr uint32_t answer_window_ms = 500;
+
 // Timers run in one round at most; the rest has its turn in the next.
 constexpr uint32_t timers_per_round = 64;
 
@@ -80,6 +83,7 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
   pass_ = &pass;
   connections_.begin_pass(pass);
   handed_over_ = 0;
+  window_ = window_before_ = {0, probes_, connections_.answered()};
   now_ticks_ = clock_.ticks();
   // Politeness counts probes; the operator's rate counts all that leaves.
   Pacer polite(std::isfinite(rate) ? rate : 0, 0, clock_.ticks_per_second(), now_ticks_);
@@ -181,11 +185,14 @@ uint32_t Worker::receive() {
 
 // New SYNs, as many as the rate allows, and only while there is room for what they will bring.
 uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
-  if (connections_.crowded() || frames_scarce_ || rte_ring_free_count(ring_) < config_.flows ||
+  const uint32_t room = room_for_answers();
+  if (room == 0 || frames_scarce_ || rte_ring_free_count(ring_) < config_.flows ||
       transmitter_.room() < reply_room + limits::burst)
     return 0;
   const uint32_t allowed = polite.allowed(
-      now_ticks_, pacer_.allowed(now_ticks_, limits::burst, syn_frame_bytes), syn_frame_bytes);
+      now_ticks_,
+      pacer_.allowed(now_ticks_, std::min<uint32_t>(limits::burst, room), syn_frame_bytes),
+      syn_frame_bytes);
   if (allowed == 0) return 0;
   std::array<rte_mbuf*, limits::burst> frames;
   if (rte_pktmbuf_alloc_bulk(transmitter_.pool, frames.data(), allowed) != 0) return 0;
@@ -206,6 +213,20 @@ uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
   polite.sent(taken, 0);
   if (taken > 0) control.last_probe_ms.store(now_ms_, std::memory_order_relaxed);
   return taken;
+}
+
+// How many connections the table can still take, less those that probes on their way will open.
+// What finds no room would be answered late, by the host's next SYN-ACK, or not at all.
+uint32_t Worker::room_for_answers() {
+  const uint32_t room = connections_.room();
+  if (!pass_->expects_answers) return room;
+  if (now_ms_ - window_.begun_ms >= answer_window_ms) {
+    window_before_ = window_;
+    window_ = {now_ms_, probes_, connections_.answered()};
+  }
+  const uint64_t sent = probes_ - window_before_.probes;
+  const uint64_t answered = std::min(sent, connections_.answered() - window_before_.answered);
+  return static_cast<uint32_t>(room - std::min<uint64_t>(room, sent - answered));
 }
 
 // Everything that leaves passes here: the blocklist is checked once more, and the rate learns what

@@ -30,7 +30,7 @@ struct PassControl {
   std::atomic<uint32_t> lists_done{0};     // workers without further probes
   std::atomic<uint32_t> last_probe_ms{0};  // of any worker, on the workers' clock
   std::atomic<uint32_t> workers_done{0};
-  std::atomic<uint64_t> judged{0};  // observations that the judges are done with
+  std::atomic<uint64_t> judged{0};       // observations that the judges are done with
   std::atomic<bool> device_dead{false};  // it took no frame for a long time
 };
 
@@ -68,6 +68,7 @@ class Worker {
  private:
   uint32_t receive();
   uint32_t probe(WorkList& list, Pacer& polite, PassControl& control);
+  uint32_t room_for_answers();
   void transmit();
   bool hand_over();
   void take_turns(bool busy, PassControl& control);
@@ -94,7 +95,13 @@ class Worker {
   bool frames_scarce_ = false;
   PacketCounts packets_{};
   uint64_t answered_told_ = 0;  // of connections_.answered(), what PassControl knows
-  uint64_t handed_over_ = 0;        // observations of this pass
+  // Probes and answers so far, when the latest and the window before it began.
+  struct Window {
+    uint32_t begun_ms = 0;
+    uint64_t probes = 0, answered = 0;
+  };
+  Window window_, window_before_;
+  uint64_t handed_over_ = 0;  // observations of this pass
   uint64_t sent_ = 0, sent_bytes_ = 0, received_ = 0, probes_ = 0, blocked_frames_ = 0;
   WorkerFigures figures_;
 };

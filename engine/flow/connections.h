@@ -6,6 +6,7 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -43,8 +44,12 @@ class Connections {
   void abandon_all();
 
   uint32_t open() const { return table_.size(); }
-  // New probes should wait: the answers to those that are out may need the rest of the table.
-  bool crowded() const { return table_.size() >= table_.capacity() / 4 * 3; }
+  // How many more connections may open before new probes should wait: the answers to those that are
+  // out may need the rest of the table.
+  uint32_t room() const {
+    const uint32_t most = table_.capacity() / 4 * 3;
+    return most - std::min(most, table_.size());
+  }
   // Probes that had an answer (SYN-ACK, refusal, ICMP error), so far.
   uint64_t answered() const { return answered_; }
 

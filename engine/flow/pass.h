@@ -38,6 +38,9 @@ struct Pass {
   // variant is the column.
   std::span<const uint64_t> answers_at;
   std::span<const uint32_t> step_columns;
+  // Most targets are known to answer: then no more SYNs are out than the flow table has room for.
+  // In discovery few do.
+  bool expects_answers = true;
   bool report_unopened = true;  // tell the judges of refusals and ICMP errors, too
 
   // The place of (host, variant) in `answers`; nullopt if the host is not asked it.

@@ -300,31 +300,43 @@ ChainFacts read_chain(Chain chain) {
   return facts;
 }
 
-std::optional<Evidence> compare_chains(Chain baseline, Chain other,
-                                       std::string_view asked_server_name, Trust other_trust) {
-  const SignedLeaf read_baseline{baseline}, read_other{other};
-  if (!read_baseline.leaf || !read_other.leaf) return std::nullopt;
+Comparison::Comparison(Chain baseline, Chain other) {
+  SignedLeaf read_baseline{baseline}, read_other{other};
+  if (!read_baseline.leaf || !read_other.leaf) return;
   X509 *const a = read_baseline.leaf.get(), *const b = read_other.leaf.get();
 
-  Evidence evidence;
-  evidence.subject_equal = X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
+  evidence_.subject_equal = X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
   const auto names_a = alternative_names(a), names_b = alternative_names(b);
-  evidence.san_equal = names_a == names_b;
-  evidence.san_contained =
+  evidence_.san_equal = names_a == names_b;
+  evidence_.san_contained =
       std::includes(names_b.begin(), names_b.end(), names_a.begin(), names_a.end());
-  evidence.key_replaced = spki_digest(a) != spki_digest(b);
-  evidence.key = key_text(b);
-  evidence.not_before_shift_s = shift_s(X509_get0_notBefore(a), X509_get0_notBefore(b));
-  evidence.not_after_shift_s = shift_s(X509_get0_notAfter(a), X509_get0_notAfter(b));
-  compare_serials(a, b, evidence);
+  evidence_.key_replaced = spki_digest(a) != spki_digest(b);
+  evidence_.key = key_text(b);
+  evidence_.not_before_shift_s = shift_s(X509_get0_notBefore(a), X509_get0_notBefore(b));
+  evidence_.not_after_shift_s = shift_s(X509_get0_notAfter(a), X509_get0_notAfter(b));
+  compare_serials(a, b, evidence_);
   const auto extensions_a = extension_names(a), extensions_b = extension_names(b);
-  evidence.extensions_removed = missing_from(extensions_a, extensions_b);
-  evidence.extensions_added = missing_from(extensions_b, extensions_a);
-  evidence.issuer_equal = same_issuer(read_baseline, read_other);
-  evidence.names_asked = is_for(b, asked_server_name) && !is_for(a, asked_server_name);
+  evidence_.extensions_removed = missing_from(extensions_a, extensions_b);
+  evidence_.extensions_added = missing_from(extensions_b, extensions_a);
+  evidence_.issuer_equal = same_issuer(read_baseline, read_other);
+  baseline_leaf_ = std::move(read_baseline.leaf);
+  other_leaf_ = std::move(read_other.leaf);
+}
+
+std::optional<Evidence> Comparison::evidence(std::string_view asked_server_name,
+                                             Trust other_trust) const {
+  if (!other_leaf_) return std::nullopt;
+  Evidence evidence = evidence_;
+  evidence.names_asked = is_for(other_leaf_.get(), asked_server_name) &&
+                         !is_for(baseline_leaf_.get(), asked_server_name);
   evidence.trusted = other_trust.trusted;
   evidence.anchored = other_trust.anchored;
   return evidence;
+}
+
+std::optional<Evidence> compare_chains(Chain baseline, Chain other,
+                                       std::string_view asked_server_name, Trust other_trust) {
+  return Comparison(baseline, other).evidence(asked_server_name, other_trust);
 }
 
 }  // namespace steppe

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/judge/certificate.h"
 #include "engine/judge/trust.h"
 
 namespace steppe {
@@ -55,7 +56,21 @@ struct ChainFacts {
 // Total: a chain that is empty or does not parse gives `parsed` false, with the digest of its leaf.
 ChainFacts read_chain(std::span<const std::span<const uint8_t>> chain);
 
-// baseline, other: DER chains, leaf first, as received. nullopt if either leaf cannot be parsed.
+// Two chains taken apart and compared once, for any number of names. Thread-safe.
+class Comparison {
+ public:
+  // baseline, other: DER chains, leaf first, as received.
+  Comparison(std::span<const std::span<const uint8_t>> baseline,
+             std::span<const std::span<const uint8_t>> other);
+  // nullopt if either leaf cannot be parsed.
+  std::optional<Evidence> evidence(std::string_view asked_server_name, Trust other_trust) const;
+
+ private:
+  CertificatePtr baseline_leaf_, other_leaf_;
+  Evidence evidence_;  // but for what hangs on the name and on the trust
+};
+
+// The same for one name.
 std::optional<Evidence> compare_chains(std::span<const std::span<const uint8_t>> baseline,
                                        std::span<const std::span<const uint8_t>> other,
                                        std::string_view asked_server_name, Trust other_trust);

@@ -27,4 +27,26 @@ ChainFacts FactsCache::read(std::span<const std::span<const uint8_t>> chain) {
   return shard.facts.try_emplace(key, std::move(facts)).first->second;
 }
 
+std::optional<Evidence> FactsCache::compare(std::span<const std::span<const uint8_t>> baseline,
+                                            std::span<const std::span<const uint8_t>> other,
+                                            std::string_view asked_server_name, Trust other_trust) {
+  const std::array<Digest, 2> both = {digest_of(baseline), digest_of(other)};
+  const Digest key = sha256({both[0].data(), sizeof both});
+  Shard& shard = shards_[key.back() % shards_.size()];
+  std::shared_ptr<const Comparison> comparison;
+  {
+    const std::lock_guard lock(shard.mutex);
+    if (const auto found = shard.comparisons.find(key); found != shard.comparisons.end())
+      comparison = found->second;
+  }
+  if (!comparison) {
+    comparison = std::make_shared<const Comparison>(baseline, other);
+    const std::lock_guard lock(shard.mutex);
+    if (shard.comparisons.size() >= limits::cached_comparisons / shards_.size())
+      shard.comparisons.clear();
+    shard.comparisons.try_emplace(key, comparison);
+  }
+  return comparison->evidence(asked_server_name, other_trust);
+}
+
 }  // namespace steppe

@@ -4,19 +4,26 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 
 #include "engine/judge/evidence.h"
 
 namespace steppe {
 
-// Thread-safe. Bounded by limits::cached_facts.
+// Thread-safe. Bounded by limits::cached_facts and limits::cached_comparisons.
 class FactsCache {
  public:
   // As read_chain().
   ChainFacts read(std::span<const std::span<const uint8_t>> chain);
+  // As compare_chains().
+  std::optional<Evidence> compare(std::span<const std::span<const uint8_t>> baseline,
+                                  std::span<const std::span<const uint8_t>> other,
+                                  std::string_view asked_server_name, Trust other_trust);
 
  private:
   struct Hash {
@@ -26,6 +33,7 @@ class FactsCache {
   struct alignas(64) Shard {
     std::mutex mutex;
     std::unordered_map<Digest, ChainFacts, Hash> facts;
+    std::unordered_map<Digest, std::shared_ptr<const Comparison>, Hash> comparisons;
   };
   std::array<Shard, 64> shards_;
 };

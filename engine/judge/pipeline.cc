@@ -53,8 +53,8 @@ Judgement judge(const Observation& observation, const Asked& asked, TrustStore& 
     for (const auto& certificate : flight.chain)
       judgement.chain.emplace_back(certificate.begin(), certificate.end());
     if (asked.baseline != nullptr)
-      judgement.evidence = compare_chains(spans_of(*asked.baseline), flight.chain,
-                                          asked.server_name, judgement.trust);
+      judgement.evidence = cache.compare(spans_of(*asked.baseline), flight.chain, asked.server_name,
+                                         judgement.trust);
     facts.chain = &judgement.facts;
     facts.evidence = judgement.evidence ? &*judgement.evidence : nullptr;
     facts.trust = judgement.trust;

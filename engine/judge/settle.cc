@@ -31,7 +31,8 @@
 //      A failure that does not repeat is loss. Two that agree are not so easily loss, and are
 //      asked on.
 //   4. Three failures of a group count, nothing bracketed says otherwise, and no try was clean:
-//      yes, at once.
+//      yes, at once. But timeouts wait for the end of the tries: a reset whose packet was lost
+//      looks like one, and so does what a box drops for a while after it.
 //   5. Fewer than limits::tries tries, and more can be made: ask again.
 //
 // At the end of the tries:
@@ -232,7 +233,8 @@ Settlement settle(std::span<const Try> tries, bool final,
   if (clean > 0 && injected + untrusted == 0 && !failures_agree) return say_clean();
   // 4
   const bool failures_are_many = clean == 0 && failed != nullptr && failed->counted >= enough;
-  if (failures_are_many && !tally.is_contradicted(*failed, true))
+  if (failures_are_many && failed->example->verdict != Verdict::timeout &&
+      !tally.is_contradicted(*failed, true))
     return say(failed->example->verdict, failed->members, Interference::yes);
   // 5
   if (!final && tries.size() < limits::tries) {

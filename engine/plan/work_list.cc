@@ -147,7 +147,8 @@ SequenceList::SequenceList(std::vector<Sequence> sequences, const AnswerMap& ans
 }
 
 // A step is over. Tests go on whatever came; a control that failed is asked again, then twice more
-// after a pause (what a test left behind may wear off); then the host is dropped.
+// after a pause (what a test left behind may wear off, also one of the pass before); then the host
+// is dropped.
 void SequenceList::step_over(size_t i, bool same, int64_t now_ms) {
   Progress& progress = progress_[i];
   const bool control = progress.step % 2 == 0;
@@ -155,8 +156,7 @@ void SequenceList::step_over(size_t i, bool same, int64_t now_ms) {
   progress.next_ms = now_ms + limits_.spacing_ms;
   if (control && !same) {
     ++progress.ask;
-    if (progress.ask == asks_per_step / 2 && progress.step > 0)
-      progress.next_ms = now_ms + limits_.pause_ms;
+    if (progress.ask == asks_per_step / 2) progress.next_ms = now_ms + limits_.pause_ms;
     if (progress.ask < asks_per_step) return;
     progress.state = SequenceState::dropped;
     --open_;

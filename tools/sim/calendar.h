@@ -76,10 +76,10 @@ class Calendar {
     next_due_ns_ = later_.empty() ? never : later_.front().due_ns;
     if (in_days_ == 0) return;
     const uint64_t first = today_ % days;
-    // Today's word comes first, from today on, and last, with the days before it: the year's end.
+    // Today's word comes first, from today on, and once more at the end: the days before it are the
+    // last of the year.
     uint64_t mask = ~uint64_t{0} << first % 64;
     for (uint64_t word = first / 64, i = 0; i <= marks_.size(); ++i) {
-      if (i == marks_.size()) mask = ~(~uint64_t{0} << first % 64);
       if (const uint64_t marks = marks_[word] & mask; marks != 0) {
         const Day& day = days_[word * 64 + static_cast<uint64_t>(std::countr_zero(marks))];
         next_due_ns_ = std::min(next_due_ns_, day.front().due_ns);

@@ -177,7 +177,7 @@ void add_message(Bytes& flight, Message type, std::span<const uint8_t> body) {
 
 using KeyContext = std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)>;
 
-// One a thread: a library context remembers nothing between operations, but costs 1 ms to make.
+// One a thread. It remembers nothing between operations, but is too dear to make for each.
 const SeededContext& seeded() {
   static thread_local const SeededContext context;
   return context;
@@ -299,7 +299,6 @@ Heard hear_client_hello(std::span<const uint8_t> bytes, HeardHello& hello, Bytes
       hello = *read;
       return Heard::complete;
     }
-    if (fragment.size() < length) return Heard::incomplete;
   }
   return Heard::incomplete;
 }

@@ -63,14 +63,6 @@ std::string chain_key(const ForgingProfile& profile, const Host& host, const Byt
   return key;
 }
 
-uint64_t hash_of(std::string_view text) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  uint64_t hash = 0;
-  for (size_t i = 0; i < 8; ++i) hash = hash << 8 | digest[i];
-  return hash;
-}
-
 std::string_view trimmed(std::string_view text) {
   const size_t first = text.find_first_not_of(' ');
   return first == text.npos ? std::string_view{}

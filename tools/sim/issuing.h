@@ -41,8 +41,8 @@ Certificate read_certificate(const SeededContext& context, std::span<const uint8
 // scanners send them: what is no UTF-8 becomes TeletexString, which takes all.
 Name make_name(const std::vector<std::pair<int, std::string>>& attributes);
 
-// Of an RSA or P-256 key, encoded by hand: OpenSSL 3.0's encoders take 150 us for it, five times as
-// long as all the rest of an ECDSA-signed leaf.
+// Of an RSA or P-256 key, encoded by hand: OpenSSL 3.0's encoders take 150 us for it, twice as long
+// as all the rest of an ECDSA-signed leaf.
 void set_public_key(X509* certificate, const EVP_PKEY* key);
 
 // Unix seconds.

@@ -7,8 +7,10 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -18,8 +20,8 @@
 namespace steppe::sim {
 namespace {
 
-// What one operation can take at most. RSA's blinding draws numbers below the modulus, 256 or 512
-// bytes each, and draws again with a chance of 7/16 at worst; P-256 takes less than 200.
+// More than any operation takes. RSA's blinding takes most: numbers below the modulus, 256 or 512
+// bytes each, and another one each time that one was too large, with a chance of 7/16 at worst.
 constexpr size_t entropy_bytes = 8192;
 
 // Primes of at least 5: candidates are 5 modulo 6 already.
@@ -56,9 +58,9 @@ Integer integer() {
 }
 
 // Fermat's test to base 2. Composites that pass it are so rare among random numbers of this size
-// that none has ever been met by chance, and the 64 rounds of BN_check_prime() take three times as
-// long as the search. It is done with (n-1)/2, which is -1/2 and so has the same order but for the
-// sign, because OpenSSL is three times as fast where base and modulus are of the same length.
+// that nobody has met one by chance; BN_check_prime() would add 64 rounds. It is done with (n-1)/2,
+// which is -1/2 and passes if 2 does, because OpenSSL has its fastest routine for a base and a
+// modulus that are both of 1024 bits.
 bool is_prime(const BIGNUM* candidate) {
   const Integer base = integer(), exponent = integer(), result = integer();
   require_openssl(BN_rshift1(base.get(), candidate) && BN_copy(exponent.get(), candidate) &&
@@ -151,6 +153,14 @@ void require_openssl(bool succeeded) {
   if (const unsigned long error = ERR_get_error()) ERR_error_string_n(error, words, sizeof words);
   ERR_clear_error();
   throw std::runtime_error(std::string("OpenSSL: ") + words);
+}
+
+uint64_t hash_of(std::string_view text) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  uint64_t hash = 0;
+  for (size_t i = 0; i < 8; ++i) hash = hash << 8 | digest[i];
+  return hash;
 }
 
 std::vector<uint8_t> seeded_bytes(uint64_t tag, size_t count) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ using Key = std::shared_ptr<EVP_PKEY>;
 // mistake in this program, or there is no memory left.
 void require_openssl(bool succeeded);
 
+// A number that is a function of the text, and another one for any other text.
+uint64_t hash_of(std::string_view text);
 // `count` bytes that are a function of `tag`.
 std::vector<uint8_t> seeded_bytes(uint64_t tag, size_t count);
 
@@ -51,9 +54,9 @@ class Keys {
 
   // A P-256 key for each tag.
   Key ec(uint64_t tag) const;
-  // RSA key `number` of a pool, exponent 3 or 65537; without its private half if only `is_public`
-  // (2 us instead of 200). Different numbers of a pool are different keys, and so are the same
-  // numbers of different pools.
+  // RSA key `number` of a pool, exponent 3 or 65537; `is_public`: without its private half, which
+  // is all that a certificate takes. Different numbers of a pool are different keys, and so are the
+  // same numbers of different pools.
   Key rsa(uint64_t pool, uint64_t number, uint32_t bits = 2048, uint32_t exponent = 65537,
           bool is_public = false);
 

@@ -158,7 +158,7 @@ bool Servers::answer(const Host& host, const FlowKey& key, std::span<const uint8
     speech = error_page();
   else if (heard == Heard::incomplete)
     return false;
-  else if (behaviour == Behaviour::tarpit)
+  else if (behaviour == Behaviour::tarpit || behaviour == Behaviour::zero_window)
     speech = {};
   else if (heard == Heard::complete)
     speech = tls_answer(host, key, hello, bytes, now_ns);

@@ -189,6 +189,8 @@ Trusted is_trusted(const Layout& layout, const Host& host) {
     default:
       return Trusted::no;
   }
+  // Who speaks TLS 1.3 alone shows nothing to a hello that does not offer it.
+  if (!group.tls12) return Trusted::maybe;
   // Two controls in turn may, or may not, meet the same leaf.
   if (group.certificate.rotates > 1 || group.certificate.renewed_after_s) return Trusted::maybe;
   return Trusted::yes;
@@ -348,13 +350,20 @@ class Scoring {
   }
 
   void wrong(const PairView& pair, const Answer& right) {
-    if (score_.wrong.size() >= most_wrong_pairs) return;
+    // A wrong yes or no matters more than what is merely left open.
+    const bool grave = pair.state.interference != Interference::inconclusive;
+    if (!grave && score_.wrong.size() >= most_wrong_pairs) return;
     const auto words = [](Verdict verdict, Interference interference) {
       return std::string(to_string(verdict)) + "/" + std::string(to_string(interference));
     };
-    score_.wrong.push_back({pair.key.address, pair.key.server_name,
-                            words(pair.state.verdict, pair.state.interference),
-                            words(right.verdict, right.interference), std::string(right.reason)});
+    if (grave && grave_++ >= most_wrong_pairs) return;
+    const auto place =
+        grave ? score_.wrong.begin() + static_cast<ptrdiff_t>(grave_ - 1) : score_.wrong.end();
+    if (score_.wrong.size() == most_wrong_pairs) score_.wrong.pop_back();
+    score_.wrong.insert(
+        place,
+        {pair.key.address, pair.key.server_name, words(pair.state.verdict, pair.state.interference),
+         words(right.verdict, right.interference), std::string(right.reason)});
   }
 
   const Layout& layout_;
@@ -362,6 +371,7 @@ class Scoring {
   const RoundRecord& round_;
   Score& score_;
   uint64_t answered_ = 0;
+  size_t grave_ = 0;  // of score_.wrong, at its front
   std::set<std::string> names_found_, names_true_;
   InterceptorTruths interceptors_;
 };

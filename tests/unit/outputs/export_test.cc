@@ -118,7 +118,7 @@ TEST_F(Database, SummarySaysWhatWasFound) {
       summary_text(summary, Store(directory_ / "kz.db", Store::Mode::read), "my db");
   for (const char* part :
        {"256 addresses; 2 hosts answered, 2 trusted and probed\n", "  injected      1\n",
-        "facebook.com      1  injected 1\n", "AS9198      1  injected 1\n",
+        "facebook.com      1  injected 1\n", "AS9198      1  injected 1  JSC Kazakhtelecom\n",
         "issuer    C=KZ,CN=Security Certificate\n", "manner    keeps subject and SAN; key replaced",
         "steppe export pairs --db 'my db' --output-filter 'verdict != same'\n"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;

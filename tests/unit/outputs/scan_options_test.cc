@@ -141,7 +141,7 @@ TEST(ScanOptions, MistakesAreOneLineWithTheWayOut) {
   EXPECT_EQ(error_of({"198.51.100.0/24", "-i", "eth0", "--db", "kz.db"}),
             "no names to test: give them with --sni facebook.com or --sni-file names.txt");
   EXPECT_EQ(error_of(with({"--pci", "0000:81:00.0"})),
-            "--interface, --pci and --vdev exclude each other: give one of them");
+            "--interface, --pci, --vdev and --sim exclude each other: give one of them");
   EXPECT_EQ(error_of(with({"--shard", "1"})),
             "--shard 1: must be a whole number, from 0 to 0, e.g. --shard 0");
   EXPECT_EQ(

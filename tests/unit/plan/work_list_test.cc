@@ -498,12 +498,17 @@ TEST_F(Sequences, AControlThatKeepsFailingDropsTheHost) {
   EXPECT_EQ(list->steps_over(0), 2u);
 }
 
-TEST_F(Sequences, AHostWhoseFirstControlFailsIsDroppedWithoutAPause) {
+// It was once dropped at once: but what blocks it may be what a name of the pass before left
+// behind, and then every host behind a box with residual blocking was lost.
+TEST_F(Sequences, AHostWhoseFirstControlFailsIsAskedAgainAfterThePauseAndThenDropped) {
   begin(1, 3);
   for (uint32_t ask = 0; ask < asks_per_step; ++ask) {
     const Target control = await();
     EXPECT_EQ(control.variant, ask);
-    EXPECT_LE(waited_ms, limits.spacing_ms);
+    if (ask == asks_per_step / 2)
+      EXPECT_GE(waited_ms, limits.pause_ms);
+    else
+      EXPECT_LE(waited_ms, limits.spacing_ms);
     reply(control, false);
   }
   EXPECT_EQ(next(), std::nullopt);
