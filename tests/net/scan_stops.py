@@ -10,7 +10,8 @@ import time
 from scan_bed import HERE, difference, inside, last_lines, run, without_times
 from scan_cases import HOST_KEY, PAIR_KEY, check_findings
 
-KILLS = 20
+# Twenty more, at a country in memory: tests/sim/test_simulated.
+KILLS = 6
 SEED = 1
 # The same orders in each scan, with short rests, as there are many scans; so many SYNs, and no
 # faster, that a busy machine does not lose all of a pair's: that would be one try more.
@@ -55,7 +56,7 @@ def stage_of(bed, database):
 
 
 def kill(bed, report):
-    """20 times kill -9, resumed each time: the same export as an undisturbed scan's."""
+    """kill -9 again and again, resumed each time: the same export as an undisturbed scan's."""
     forge_all_once(bed)
     undisturbed = bed.fresh("undisturbed.db")
     duration_s = bed.scan(undisturbed, *KILL_FLAGS).took_s
@@ -63,7 +64,7 @@ def kill(bed, report):
                    "undisturbed: all pairs as in the truth", "undisturbed: hosts as in the truth")
     wanted = exports(bed, undisturbed)
 
-    # A moment in each twentieth of the duration, counted from each start: a scan that is gone on
+    # A moment in each part of the duration, counted from each start: a scan that is gone on
     # with may be over before, and then the next one, a new one, is killed then.
     generator = random.Random(SEED)
     moments = [(index + generator.random()) / KILLS * duration_s for index in range(KILLS)]
