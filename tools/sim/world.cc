@@ -177,11 +177,14 @@ void World::State::give_back() {
   done.clear();
 }
 
-// The gateway answers for everybody, except to those who ask whether an address is theirs (RFC 5227
-// 2.1.1: probes come from 0.0.0.0, announcements ask for the sender itself).
+// The gateway answers for everybody but the scanner itself, which may ask whether its own address is
+// free (RFC 5227 2.1.1), or announce it. Who asks from 0.0.0.0 for others is answered as well: a
+// scanner that shares its address with a kernel asks so.
 void World::State::answer_arp(const rte_arp_hdr& request, uint64_t now_ns) {
-  const uint32_t sender = request.arp_data.arp_sip;
-  if (sender == 0 || sender == request.arp_data.arp_tip) return;
+  const uint32_t asked = rte_be_to_cpu_32(request.arp_data.arp_tip);
+  if (request.arp_data.arp_sip == request.arp_data.arp_tip) return;
+  for (const Vantage& vantage : layout.scenario().vantages)
+    if (vantage.address == asked) return;
   outlet.send(write_arp_reply(wire.pool, wire.mac, request), 0, now_ns, 0);
 }
 

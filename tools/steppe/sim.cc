@@ -61,7 +61,7 @@ void declare(CommandLine& line, Flags& f) {
   line.value("--vantage", f.vantage, "LABEL", "inside",
              "where the scanner stands (the scenario's first; with --score, the round's)");
   line.value("--sim-date", f.date, "DATE", "2019-07-22T12:00:00Z",
-             "when its clock begins (the scenario's date)");
+             "when its clock begins (the scenario's date; with -i now)");
   line.value("--sim-seed", f.seed, "N", "7", "another country of the same kind");
   line.values("--sni", f.names, "NAME", "facebook.com", "names for --truth (the scenario's)");
   line.values("--sni-file", f.name_files, "FILE", "names.txt", "names for --truth, one a line");
@@ -74,7 +74,11 @@ void list_scenarios() {
 }
 
 SimulationChoice choice_of(const Flags& f, const Store* store) {
-  SimulationChoice choice{.scenario = f.scenario, .vantage = f.vantage, .date = {}, .seed = {}};
+  SimulationChoice choice{.scenario = f.scenario,
+                          .vantage = f.vantage,
+                          .date = {},
+                          .live = !f.interface.empty(),
+                          .seed = {}};
   if (choice.vantage.empty() && store != nullptr)
     if (const auto round = store->latest_round()) choice.vantage = round->vantage;
   if (!f.date.empty()) {

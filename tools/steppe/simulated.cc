@@ -3,15 +3,17 @@
 
 #include <utility>
 
+#include "engine/plan/clock.h"
+
 namespace steppe {
 
 SimulatedCountry::SimulatedCountry(sim::Scenario scenario, const SimulationChoice& choice)
     : scenario_(std::move(scenario)),
-      date_(choice.date.value_or(scenario_.date)),
+      date_(choice.date.value_or(choice.live ? Clock().unix_ms() : scenario_.date)),
       layout_(scenario_, choice.seed.value_or(scenario_.seed),
               choice.vantage.empty() ? 0 : scenario_.vantage_index(choice.vantage)),
       // Certificates belong to the scenario, not to the day of a measurement.
-      authority_(layout_, scenario_.date) {}
+      authority_(layout_, choice.live ? date_ : scenario_.date) {}
 
 uint32_t SimulatedCountry::as_number(uint32_t address) const {
   const sim::Host* host = layout_.find(address);

@@ -16,10 +16,13 @@ namespace steppe {
 
 // What the flags say about it.
 struct SimulationChoice {
-  std::string scenario;              // built-in name or file
-  std::string vantage;               // "": the scenario's first
-  std::optional<sim::Date> date;     // when its clock begins; default: the scenario's
-  std::optional<uint64_t> seed;      // default: the scenario's
+  std::string scenario;           // built-in name or file
+  std::string vantage;            // "": the scenario's first
+  std::optional<sim::Date> date;  // when its clock begins; default: the scenario's
+  // For scanners that go by the machine's calendar: the clock begins now, unless another date is
+  // given, and certificates are valid around that, not around the scenario's date.
+  bool live = false;
+  std::optional<uint64_t> seed;  // default: the scenario's
 };
 
 class SimulatedCountry final : public Peer {
