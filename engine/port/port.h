@@ -46,10 +46,10 @@ using PortLog = std::function<void(std::string_view)>;
 // An open device, started. Closing it leaves the interface as it was found.
 class Port {
  public:
-  // Starts DPDK (once per process) and the device. A peer runs on an lcore of its own while the port
-  // is open, by `clock`; if that is stepped, it is the worker's to step. targets: whose on-link part is resolved one by
-  // one. Throws OperatorError with advice: no such interface or device, no permission, in use, no
-  // source address, no answer from the gateway.
+  // Starts DPDK (once per process) and the device. A peer runs on an lcore of its own while the
+  // port is open, by `clock`; if that is stepped, it is the worker's to step. targets: whose
+  // on-link part is resolved one by one. Throws OperatorError with advice: no such interface or
+  // device, no permission, in use, no source address, no answer from the gateway.
   Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
        const Clock& clock, const PortLog& log);
   ~Port();
