@@ -16,8 +16,8 @@
 
 #include "engine/judge/interceptors.h"
 #include "engine/judge/verdict_rule.h"
-#include "engine/plan/clock.h"
 #include "engine/plan/blocklist.h"
+#include "engine/plan/clock.h"
 #include "engine/plan/names.h"
 #include "engine/port/port.h"
 #include "engine/store/records.h"

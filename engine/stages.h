@@ -115,12 +115,12 @@ class Campaign {
   uint64_t passes_begun_ = 0;
 
   // For the status line.
-  std::mutex write_mutex_;  // judges' writer and the ticks between
+  std::mutex write_mutex_;                      // judges' writer and the ticks between
   std::chrono::steady_clock::time_point told_;  // the machine's time: for those who look on
   double pass_begun_s_ = 0;
   uint64_t pass_answered_before_ = 0, pass_probes_before_ = 0;
   const std::vector<std::unique_ptr<WorkList>>* lists_ = nullptr;
-  bool resumable_ = false;  // the pass goes by positions
+  bool resumable_ = false;                          // the pass goes by positions
   std::deque<std::pair<double, uint64_t>> passed_;  // when (seconds), which position
 };
 

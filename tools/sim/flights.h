@@ -14,11 +14,11 @@ namespace steppe::sim {
 
 // A ClientHello as a server sees it. Views point into the bytes that were read.
 struct HeardHello {
-  uint16_t version = 0;                   // client_version
-  std::span<const uint8_t> random;        // 32 bytes
+  uint16_t version = 0;             // client_version
+  std::span<const uint8_t> random;  // 32 bytes
   std::span<const uint8_t> session_id;
-  std::span<const uint8_t> cipher_suites;  // two bytes each
-  std::string_view server_name;           // as sent; "" if there is none
+  std::span<const uint8_t> cipher_suites;           // two bytes each
+  std::string_view server_name;                     // as sent; "" if there is none
   bool offers_tls12 = false, offers_tls13 = false;  // client_version and supported_versions
 };
 
@@ -32,8 +32,7 @@ Heard hear_client_hello(std::span<const uint8_t> bytes, HeardHello& hello, Bytes
 // ServerHello, Certificate, ServerKeyExchange, ServerHelloDone, one record each (RFC 5246 7.3):
 // real and well-formed, signed by `key` over server_random and a client random of zeros, so that a
 // host's flight can be built once and replayed. The suite fits the key: ECDHE with AES-128-GCM.
-Bytes tls12_flight(const Chain& chain, EVP_PKEY* key,
-                   const std::array<uint8_t, 32>& server_random);
+Bytes tls12_flight(const Chain& chain, EVP_PKEY* key, const std::array<uint8_t, 32>& server_random);
 
 // The first flight of a TLS 1.3 server in answer to a whole ClientHello record, by OpenSSL in
 // memory: real keys, real encryption. Empty if OpenSSL refuses the hello; then `alert` is what it

@@ -24,28 +24,41 @@ double fraction(uint64_t seed, uint64_t what, uint64_t a, uint64_t b = 0);
 
 // What `what` can be: one number for each kind of question, so that answers are independent.
 namespace what {
-enum : uint64_t { placement = 1, route, latency, coverage, connection, other_name, certificate,
-                  serial, path, fault, rotation, server_random, forging };
+enum : uint64_t {
+  placement = 1,
+  route,
+  latency,
+  coverage,
+  connection,
+  other_name,
+  certificate,
+  serial,
+  path,
+  fault,
+  rotation,
+  server_random,
+  forging
+};
 }
 
 struct Host {
   uint32_t address = 0;
-  uint32_t group = 0;    // index into Scenario::groups
-  uint32_t number = 0;   // within its group, from 0
-  uint32_t network = 0;  // index into Scenario::networks
+  uint32_t group = 0;           // index into Scenario::groups
+  uint32_t number = 0;          // within its group, from 0
+  uint32_t network = 0;         // index into Scenario::networks
   uint32_t route = UINT32_MAX;  // index into Scenario::routes; UINT32_MAX: adjacent
 };
 
 // Where on one concrete path a middlebox sits.
 struct Crossing {
-  uint32_t middlebox = 0;     // index into Scenario::middleboxes
-  uint8_t hops_before = 0;    // routers before the link: the injection TTL is hops_before + 1
+  uint32_t middlebox = 0;   // index into Scenario::middleboxes
+  uint8_t hops_before = 0;  // routers before the link: the injection TTL is hops_before + 1
   uint32_t hop_before = 0, hop_after = 0;  // addresses; after 0: the host
 };
 
 // One concrete path of a route, as the world walks it.
 struct Path {
-  std::span<const Router> routers;    // the host's distance is routers.size() + 1
+  std::span<const Router> routers;      // the host's distance is routers.size() + 1
   std::span<const Crossing> crossings;  // ascending by hops_before
 };
 

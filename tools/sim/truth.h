@@ -56,16 +56,16 @@ struct Score {
   uint64_t hosts_dropped = 0;                              // found, but not judged to the end
   uint64_t pairs = 0;                                      // of trusted hosts x test names
   uint64_t missing = 0;                                    // without any answer
-  uint64_t interfered = 0;        // pairs with interference, by the truth
-  uint64_t true_positives = 0;    // yes, and the right verdict
-  uint64_t false_positives = 0;   // yes, where there is none, or another verdict
-  uint64_t false_negatives = 0;   // no, where there is one
-  uint64_t inconclusive = 0;      // where there is a definite answer
+  uint64_t interfered = 0;                                 // pairs with interference, by the truth
+  uint64_t true_positives = 0;                             // yes, and the right verdict
+  uint64_t false_positives = 0;  // yes, where there is none, or another verdict
+  uint64_t false_negatives = 0;  // no, where there is one
+  uint64_t inconclusive = 0;     // where there is a definite answer
   uint64_t by_chance = 0, by_chance_yes = 0, by_chance_no = 0;  // the rest: inconclusive
-  uint64_t wrong_verdicts = 0;    // neither verdict fits, whatever the interference
+  uint64_t wrong_verdicts = 0;  // neither verdict fits, whatever the interference
   uint64_t names_right = 0, names_found = 0, names_true = 0;  // names with interference
   uint64_t interceptors_right = 0, interceptors_found = 0, interceptors_true = 0;  // by SPKI
-  std::vector<WrongPair> wrong;   // the first ones
+  std::vector<WrongPair> wrong;                                                    // the first ones
   double precision() const;  // 1 if nothing was found
   double recall() const;     // 1 if there was nothing to find
   // Nothing missing, nothing wrong: every pair with a definite answer has it.

@@ -177,8 +177,8 @@ void World::State::give_back() {
   done.clear();
 }
 
-// The gateway answers for everybody but the scanner itself, which may ask whether its own address is
-// free (RFC 5227 2.1.1), or announce it. Who asks from 0.0.0.0 for others is answered as well: a
+// The gateway answers for everybody but the scanner itself, which may ask whether its own address
+// is free (RFC 5227 2.1.1), or announce it. Who asks from 0.0.0.0 for others is answered as well: a
 // scanner that shares its address with a kernel asks so.
 void World::State::answer_arp(const rte_arp_hdr& request, uint64_t now_ns) {
   const uint32_t asked = rte_be_to_cpu_32(request.arp_data.arp_tip);

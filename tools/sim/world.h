@@ -17,20 +17,20 @@
 namespace steppe::sim {
 
 // What became of the frames that came in, and what went out.
-#define STEPPE_WORLD_FIGURES(X)                                    \
-  X(received, "frames received")                                   \
-  X(sent, "frames sent")                                           \
-  X(send_failures, "frames that the device or the pool refused")   \
-  X(malformed, "frames that are no valid ARP, ICMP or TCP")        \
-  X(syns, "SYNs to port 443 that reached a host's address")        \
-  X(nobody, "packets to addresses where nobody lives")             \
-  X(connections, "connections that brought a whole ClientHello")   \
-  X(expired, "packets whose TTL ran out")                          \
-  X(time_exceeded, "ICMP Time Exceeded sent")                      \
-  X(injected, "hellos that a middlebox answered or dropped")       \
-  X(lost, "frames lost by a fault, both directions")               \
-  X(duplicated, "frames sent twice by a fault")                    \
-  X(reordered, "frames delayed by a fault")                        \
+#define STEPPE_WORLD_FIGURES(X)                                  \
+  X(received, "frames received")                                 \
+  X(sent, "frames sent")                                         \
+  X(send_failures, "frames that the device or the pool refused") \
+  X(malformed, "frames that are no valid ARP, ICMP or TCP")      \
+  X(syns, "SYNs to port 443 that reached a host's address")      \
+  X(nobody, "packets to addresses where nobody lives")           \
+  X(connections, "connections that brought a whole ClientHello") \
+  X(expired, "packets whose TTL ran out")                        \
+  X(time_exceeded, "ICMP Time Exceeded sent")                    \
+  X(injected, "hellos that a middlebox answered or dropped")     \
+  X(lost, "frames lost by a fault, both directions")             \
+  X(duplicated, "frames sent twice by a fault")                  \
+  X(reordered, "frames delayed by a fault")                      \
   X(corrupted, "frames with a byte changed by a fault")
 
 struct WorldFigures {

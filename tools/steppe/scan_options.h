@@ -16,7 +16,7 @@ struct ScanOptions {
   CampaignConfig campaign;
   std::unique_ptr<Clock> clock;                 // campaign.clock
   std::unique_ptr<SimulatedCountry> simulated;  // --sim: campaign.port.peer
-  bool help = false;  // was asked for and printed: nothing to do
+  bool help = false;                            // was asked for and printed: nothing to do
   bool dry_run = false;
   bool quiet = false;
   bool seed_given = false;

@@ -42,8 +42,8 @@ Country::Country() : pool(shared_pool()), free_frames(rte_mempool_avail_count(po
                                      .variants = names.columns(),
                                      .answers_at = {},
                                      .step_columns = {}});
-  connections = std::make_unique<Connections>("test-flows", flow_capacity, hello, transmitter,
-                                              clock);
+  connections =
+      std::make_unique<Connections>("test-flows", flow_capacity, hello, transmitter, clock);
   connections->begin_pass(*pass);
 }
 
