@@ -316,11 +316,13 @@ void Port::open_peer(const PortConfig& config, const Clock& clock) {
   if (rte_eth_dev_start(peer_port) != 0)
     throw std::runtime_error("the wire to the simulated country cannot be started");
   config.peer->attach(peer_port, config.workers, pool);
-  peer_ = config.peer;
   next_hop_.gateway = config.peer->mac();
   description_ = "a simulated country in memory, " + std::to_string(queues()) +
                  (queues() == 1 ? " queue, " : " queues, ") + format_address(endpoint_.address);
-  if (clock.stepped()) return;
+  if (clock.stepped()) {
+    peer_ = config.peer;
+    return;
+  }
   device_->peer_loop = std::make_unique<PeerLoop>();
   device_->peer_loop->peer = config.peer;
   device_->peer_loop->clock = &clock;
@@ -363,7 +365,7 @@ void Port::configure_device(uint16_t queues) {
 }
 
 void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets) {
-  if (peer_ != nullptr) return;  // the peer has said who it is
+  if (config.peer != nullptr) return;  // it has said who it is
   const auto ask = [&](const std::vector<uint32_t>& addresses) {
     return resolve_neighbors(id_, queues(), pools_[0], endpoint_, device_->shared_address,
                              addresses);

@@ -61,7 +61,7 @@ class Port {
   // Of one queue; also for what is sent through it.
   rte_mempool* pool(uint16_t queue) const { return pools_[queue]; }
   unsigned lcore(uint16_t queue) const { return lcores_[queue]; }
-  // To be stepped by the only worker, if the clock is; else nullptr or busy elsewhere.
+  // The peer that the only worker has to step; nullptr: there is none, or it runs by itself.
   Peer* peer() const { return peer_; }
   const Endpoint& endpoint() const { return endpoint_; }
   const NextHop& next_hop() const { return next_hop_; }

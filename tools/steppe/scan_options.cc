@@ -346,7 +346,6 @@ std::optional<Simulation> read_simulation(const Flags& f, CampaignConfig& config
     reject_value("--sim-clock", f.sim_clock, "must be real or virtual", "virtual");
   }
   SimulationChoice& choice = simulation.choice;
-  choice.scenario = f.scenario;
   choice.vantage = f.vantage;
   if (!f.sim_date.empty()) {
     choice.date = sim::parse_date(f.sim_date);

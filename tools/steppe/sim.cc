@@ -74,11 +74,8 @@ void list_scenarios() {
 }
 
 SimulationChoice choice_of(const Flags& f, const Store* store) {
-  SimulationChoice choice{.scenario = f.scenario,
-                          .vantage = f.vantage,
-                          .date = {},
-                          .live = !f.interface.empty(),
-                          .seed = {}};
+  SimulationChoice choice{
+      .vantage = f.vantage, .date = {}, .live = !f.interface.empty(), .seed = {}};
   if (choice.vantage.empty() && store != nullptr)
     if (const auto round = store->latest_round()) choice.vantage = round->vantage;
   if (!f.date.empty()) {

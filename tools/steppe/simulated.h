@@ -16,7 +16,6 @@ namespace steppe {
 
 // What the flags say about it.
 struct SimulationChoice {
-  std::string scenario;           // built-in name or file
   std::string vantage;            // "": the scenario's first
   std::optional<sim::Date> date;  // when its clock begins; default: the scenario's
   // For scanners that go by the machine's calendar: the clock begins now, unless another date is

@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -63,21 +64,21 @@ Findings gather(const Store& store, uint32_t round) {
 
 template <typename Key, typename Print>
 std::string interfered_table(const char* title, const std::map<Key, Findings::Interfered>& rows,
-                             Print print, std::string (*name_of)(const Key&) = nullptr) {
+                             Print print, const std::function<std::string(Key)>& name_of = {}) {
   // Most hosts first, in the order of the keys among equals.
   std::vector<std::pair<Key, const Findings::Interfered*>> order;
   for (const auto& [key, interfered] : rows) order.emplace_back(key, &interfered);
   std::ranges::stable_sort(order, std::greater{},
                            [](const auto& row) { return row.second->hosts.size(); });
   std::vector<std::vector<std::string>> table{{title, "hosts", "verdicts"}};
-  if (name_of != nullptr) table.front().emplace_back("name");
+  if (name_of) table.front().emplace_back("name");
   for (const auto& [key, interfered] : order) {
     if (table.size() > most_rows) break;
     std::string verdicts;
     for (const auto& [verdict, count] : interfered->verdicts)
       verdicts += fmt::format("{}{} {}", verdicts.empty() ? "" : ", ", to_string(verdict), count);
     table.push_back({print(key), std::to_string(interfered->hosts.size()), verdicts});
-    if (name_of != nullptr) table.back().push_back(name_of(key));
+    if (name_of) table.back().push_back(name_of(key));
   }
   std::string text = format_table(table);
   if (order.size() > most_rows) text += fmt::format("  and {} more\n", order.size() - most_rows);
@@ -153,14 +154,15 @@ std::string summary_text(const CampaignSummary& summary, const Store& store,
   } else {
     text += fmt::format("\ninterference with {} names on {} hosts\n", findings.by_name.size(),
                         findings.interfered_hosts.size());
-    text +=
-        interfered_table("name", findings.by_name, [](const std::string& name) { return name; });
-    text += interfered_table(
+    text += interfered_table<std::string>("name", findings.by_name,
+                                          [](const std::string& name) { return name; });
+    const Country country;
+    text += interfered_table<uint32_t>(
         "AS", findings.by_as,
         [](uint32_t as_number) {
           return as_number == 0 ? std::string("unknown") : fmt::format("AS{}", as_number);
         },
-        +[](const uint32_t& as_number) { return Country().as_name(as_number); });
+        [&country](uint32_t as_number) { return country.as_name(as_number); });
   }
   const std::string interceptors = interceptors_text(store, findings, summary.round.started_ms);
   if (!interceptors.empty()) text += '\n' + interceptors;

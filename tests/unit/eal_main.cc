@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real mbufs, a real pool and a real flow table need DPDK's environment, which starts once in a
+// The main() of tests whose mbufs, pools, tables and devices are real: those need DPDK's environment, which starts once in a
 // process: in plain memory, without devices, and without root.
 #include <gtest/gtest.h>
 #include <rte_eal.h>
@@ -21,7 +21,7 @@ bool start_eal() {
   for (int i = 0; i < CPU_SETSIZE; ++i)
     if (CPU_ISSET(i, &usable)) processors += (processors.empty() ? "" : ",") + std::to_string(i);
   // EAL keeps pointers into its arguments.
-  static std::vector<std::string> arguments = {"test_flow",
+  static std::vector<std::string> arguments = {"steppe-test",
                                                "--no-huge",
                                                "--no-pci",
                                                "--no-telemetry",
