@@ -25,6 +25,19 @@
 
 namespace steppe {
 
+// Stage trace (engine/trace.cc).
+struct TraceConfig {
+  bool enabled = true;  // --stages
+  bool alone = false;   // steppe trace: this stage on the latest finished round
+  TraceMode mode = TraceMode::one_connection;  // --trace-mode
+  uint32_t runs = 3;                           // --trace-runs: that must agree, else more are made
+  uint32_t flows = 1;              // --flows: source ports to look at for each pair, 1 to 64
+  double sweeps_per_second = 100;  // --router-rate-limit: what the nearest router sees; 0: no limit
+  uint32_t max_hosts = 0;          // -n of steppe trace; 0: all
+  std::vector<std::string> names;  // --sni of steppe trace: of these names only; empty: all
+  uint16_t path_port = 80;         // --path-port: TCP port of independent path probes
+};
+
 // Everything that a campaign is told. The program fills it in; the engine copies it at the start.
 struct CampaignConfig {
   TargetSet targets;
@@ -55,6 +68,7 @@ struct CampaignConfig {
   double probes_per_as_per_second = 0;      // --as-rate-limit
   uint32_t probes = 3;                      // -P: SYNs to a target that does not answer, at most
   double cooldown_s = 8;                    // -c: replies are awaited so long after the last probe
+  TraceConfig trace;
   double stateful_wait_s = 120;    // a host whose controls fail after a test is left alone so long
   double max_runtime_s = 0;        // -t; 0: no limit
   uint64_t max_targets = 0;        // -n: addresses of discovery; 0: all
@@ -75,10 +89,11 @@ struct CampaignStatus {
   uint64_t probes_sent = 0;         // SYNs among them
   uint64_t answered = 0;            // targets of this pass that answered with a valid SYN-ACK
   uint64_t dropped = 0;  // by NIC, mbuf pool, ring: the device's imissed + rx_nombuf, tx full
-  uint64_t hosts = 0, trusted = 0;  // TLS hosts found, trusted ones
-  uint64_t settled = 0, pairs = 0;  // of this round
-  uint64_t injected = 0;            // settled with interference
-  uint64_t in_flight = 0;           // open connections
+  uint64_t hosts = 0, trusted = 0;    // TLS hosts found, trusted ones
+  uint64_t settled = 0, pairs = 0;    // of this round
+  uint64_t injected = 0;              // settled with interference
+  uint64_t traced = 0, to_trace = 0;  // pairs of the trace stage
+  uint64_t in_flight = 0;             // open connections
   bool cooling_down = false;
 };
 

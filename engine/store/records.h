@@ -15,10 +15,23 @@
 
 namespace steppe {
 
-// Where a round stands. On disk: never renumber.
-enum class Stage : uint8_t { discover = 0, baseline = 1, probe = 2, confirm = 3, done = 4 };
-inline constexpr size_t stage_count = 5;
+// Where a round stands. On disk: never renumber. Their order in time is that of stage_order().
+enum class Stage : uint8_t {
+  discover = 0,
+  baseline = 1,
+  probe = 2,
+  confirm = 3,
+  done = 4,
+  trace = 5,
+};
+inline constexpr size_t stage_count = 6;
 std::string_view to_string(Stage stage);
+// Which stage comes before which: trace stands between confirm and done.
+constexpr int stage_order(Stage stage) {
+  return stage == Stage::done    ? static_cast<int>(stage_count)
+         : stage == Stage::trace ? static_cast<int>(Stage::done)
+                                 : static_cast<int>(stage);
+}
 
 // How a host's controls are asked (METHOD 3.1). On disk.
 enum class ControlMode : uint8_t { control_names = 0, no_name = 1, own_name = 2 };
@@ -118,6 +131,74 @@ struct InterceptorRecord {
   std::vector<std::string> server_names;
   int64_t first_seen_ms = 0, last_seen_ms = 0;
   std::vector<Digest> chain;  // issuer certificates as sent, if any
+};
+
+// What came of tracing a pair. On disk: never renumber.
+enum class TraceOutcome : uint8_t {
+  located = 0,       // the link is known
+  not_injected = 1,  // only the host's own answers came: it has stopped, or takes other ways
+  unreachable = 2,   // no connection to the host
+  no_answer = 3,     // connections, but no answer to the name at any TTL
+  no_control = 4,    // the control name was not answered, so nothing can be held against it
+  no_majority = 5,   // the runs do not agree
+};
+inline constexpr size_t trace_outcome_count = 6;
+std::string_view to_string(TraceOutcome outcome);
+
+// How TTLs are tried (METHOD 4). On disk: never renumber.
+enum class TraceMode : uint8_t {
+  one_connection = 0,  // the hello again and again in one connection, with a growing TTL
+  per_connection = 1,  // a connection for each TTL, on the same ports
+  per_port = 2,        // a connection and a source port for each TTL, as other tools do it
+};
+inline constexpr size_t trace_mode_count = 3;
+std::string_view to_string(TraceMode mode);
+
+// Whether a box keeps the hello, or answers while it goes on. On disk: never renumber.
+enum class Placement : uint8_t { unknown = 0, in_path = 1, on_path = 2 };
+inline constexpr size_t placement_count = 3;
+std::string_view to_string(Placement placement);
+
+// What an ICMP error's quote showed to have been rewritten before that hop. On disk: bits.
+namespace rewritten {
+inline constexpr uint8_t type_of_service = 1, identification = 2, ttl = 4, sequence = 8;
+}
+
+// One path to the host, seen on one source port: by TTL from 1, 0 for a hop that kept silent; the
+// host itself is not in it.
+struct TracedFlow {
+  uint16_t source_port = 0;
+  uint8_t injection_ttl = 0;  // 0: no injection on this path, or not located
+  uint8_t host_ttl = 0;       // 0: unknown
+  std::vector<uint32_t> path;
+};
+
+// Where the answers for a pair are made, as the latest trace found it.
+struct TraceRecord {
+  PairKey key;
+  uint32_t round = 0;
+  int64_t time_ms = 0;
+  TraceOutcome outcome = TraceOutcome::no_answer;
+  TraceMode mode = TraceMode::one_connection;
+  std::string vantage;
+  // The smallest TTL of a hello that is answered in the host's place, and that at which the host
+  // answers; 0: unknown.
+  uint8_t injection_ttl = 0, host_ttl = 0;
+  // The ends of the link: 0 for a silent one, and for a link that begins at the scanner.
+  uint32_t hop_before = 0, hop_after = 0;
+  uint32_t as_before = 0, as_after = 0;  // 0: unknown
+  // Located runs in all, those that agree on injection_ttl, and what each of them found.
+  uint8_t runs = 0, agreeing = 0;
+  std::vector<uint8_t> run_ttls;
+  Placement placement = Placement::unknown;
+  bool terminating = false;              // the box ends every TCP connection itself
+  bool ttl_copied = false;               // its answers leave with the TTL that the hello had left
+  bool path_changed = false;             // some hop was not the same in all runs
+  uint8_t rewritten = 0;                 // bits of namespace rewritten,
+  uint8_t rewritten_ttl = 0;             // seen first at this hop; 0: nowhere
+  uint32_t connections = 0, hellos = 0;  // what it cost; hellos: packets with a limited TTL
+  // The first is the one that all of the above is about; --flows asks for more.
+  std::vector<TracedFlow> flows;
 };
 
 // The try that speaks for a settlement: the last one of its round with its verdict. An `untrusted`

@@ -35,6 +35,8 @@ class StoreBatch {
   void put_host(const HostRecord& record);
   void put_certificate(const Digest& digest, std::span<const uint8_t> der);
   void put_interceptor(const InterceptorRecord& record);
+  // The latest trace of a pair takes the place of the one before it.
+  void put_trace(const TraceRecord& record);
   // Without `hosts`. Cheap to repeat: the names are written only when they changed.
   void put_round(const RoundRecord& record);
   void put_round_hosts(uint32_t round, std::span<const uint32_t> addresses);
@@ -72,6 +74,7 @@ struct PairView {
   std::string vantage, hello;
   uint8_t detail = 0;  // alert description, ICMP code ...
   bool stateful = false;
+  uint8_t injection_ttl = 0;  // as the pair's trace located it; 0: it has not
   std::vector<PairChange> changes;
 };
 
@@ -103,6 +106,7 @@ class Store {
 
   std::optional<HostRecord> host(uint32_t address, uint16_t port) const;
   std::optional<PairRecord> pair(const PairKey& key) const;
+  std::optional<TraceRecord> trace(const PairKey& key) const;
   std::optional<std::vector<uint8_t>> certificate(const Digest& digest) const;
 
   // In key order: hosts by address; pairs by address, port, name. The callback returns false to
@@ -112,6 +116,7 @@ class Store {
   void for_each_certificate(
       const std::function<bool(const Digest&, std::span<const uint8_t>)>& callback) const;
   void for_each_interceptor(const std::function<bool(const InterceptorRecord&)>& callback) const;
+  void for_each_trace(const std::function<bool(const TraceRecord&)>& callback) const;
   // Every pair of every round, once, `same` ones too, as the latest round left it that has an
   // answer for it; a pair without an answer only while the latest round that asks it goes on, as
   // `none`, inconclusive. `only`: one host's.
