@@ -28,6 +28,13 @@ std::string plan_digest(const CampaignConfig& config) {
 RoundRecord choose_round(const Store* store, const CampaignConfig& config) {
   const auto latest = store == nullptr ? std::nullopt : store->latest_round();
   const bool unfinished = latest && latest->stage != Stage::done;
+  if (config.trace.alone) {
+    if (!latest) throw OperatorError(config.database + " has no round to trace: scan first");
+    if (stage_order(latest->stage) < stage_order(Stage::trace))
+      throw OperatorError("round " + std::to_string(latest->round) + " in " + config.database +
+                          " is unfinished: end it with steppe scan --resume first");
+    return *latest;
+  }
   if (config.resume) {
     if (!unfinished)
       throw OperatorError(config.database + " has no unfinished round: leave out --resume");
@@ -85,27 +92,34 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
 }
 
 CampaignSummary Campaign::run() {
-  const Stage from = round_->record.stage;
-  if (from > Stage::baseline) load_probed_hosts(false);
+  // Where an interrupted round goes on, and where it ends.
+  const int from = stage_order(round_->record.stage);
+  const auto is_due = [&](Stage stage) { return from <= stage_order(stage) && !stopping(); };
+  if (from > stage_order(Stage::baseline)) load_probed_hosts(false);
 
   // SYN every address; each SYN-ACK is answered at once with a hello for a control name.
-  if (from <= Stage::discover && !stopping()) discover();
+  if (is_due(Stage::discover)) discover();
   // Hosts whose chain a browser trusts, and whose controls agree: servers, not homes. Nobody else
   // is asked again.
-  if (from <= Stage::baseline && !stopping()) baseline();
+  if (is_due(Stage::baseline)) baseline();
   // Every trusted host with every name.
-  if (from <= Stage::probe && !stopping()) probe();
+  if (is_due(Stage::probe)) probe();
   // What was not the host's own leaf, nor a trusted one, again and again, each time between two
   // controls.
-  if (from <= Stage::confirm && !stopping()) confirm();
+  if (is_due(Stage::confirm)) confirm();
   // Beyond this point every pair has its answer.
-  if (!stopping()) report();
+  if (is_due(Stage::confirm)) conclude();
+  // Where on the way those answers are made that are not the hosts' own.
+  if ((is_due(Stage::trace) && config_.trace.enabled) || config_.trace.alone) trace();
+  // A trace by itself also ends a round that was interrupted in this stage.
+  const bool is_whole = config_.trace.names.empty() && config_.trace.max_hosts == 0;
+  if (!stopping() && round_->record.stage != Stage::done && is_whole) report();
 
   round_->commit(true);
   CampaignSummary summary;
   summary.status = status();
   summary.round = round_->record;
-  summary.finished = round_->record.stage == Stage::done;
+  summary.finished = config_.trace.alone ? !stopping() : round_->record.stage == Stage::done;
   summary.runtime_over = runtime_over_;
   summary.port_description = port_->description();
   summary.targets_total = config_.targets.targets.size();
@@ -116,6 +130,12 @@ CampaignSummary Campaign::run() {
     for (const auto& worker : runner_->figures()) count += worker->figures().packets[outcome];
   }
   return summary;
+}
+
+void Campaign::report() {
+  round_->record.stage = Stage::done;
+  round_->record.pass = 0;
+  round_->record.ended_ms = config_.clock->unix_ms();
 }
 
 void Campaign::begin_stage(Stage stage) {

@@ -171,12 +171,11 @@ void Campaign::settle_all(bool final) {
   round_->commit_if_due();
 }
 
-void Campaign::report() {
+// Beyond this point every pair has its answer, and the store has it.
+void Campaign::conclude() {
   settle_all(true);
   round_->put_interceptors();
-  round_->record.stage = Stage::done;
-  round_->record.pass = 0;
-  round_->record.ended_ms = config_.clock->unix_ms();
+  round_->commit();
 }
 
 }  // namespace steppe

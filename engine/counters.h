@@ -26,7 +26,10 @@ namespace steppe {
   X(challenged, "RST, SYN or ACK that cannot be right: challenge ACK"     )     \
   X(stray, "TCP to our ports, of no connection")                                 \
   X(stray_reset, "RST that is of no probe, and in no connection's window")              \
+  X(hop, "ICMP error from a hop of a traced path")                               \
   X(icmp_soft, "ICMP error that changes nothing")                                \
+  X(icmp_foreign, "ICMP error that quotes no packet of ours")                    \
+  X(echo_reply, "ICMP echo reply to a path probe")                               \
   X(arp, "ARP")                                                                  \
   X(other, "not for us")                                                         \
   X(malformed, "broken headers")                                                 \

@@ -40,6 +40,32 @@ inline constexpr uint32_t silence_ms = 8000;
 // is news); without an event its silence ends it.
 inline constexpr uint32_t flow_lifetime_ms = 60000;
 
+// TTLs that are tried: no path on the Internet is known to be longer (the longest that traceroutes
+// find have some 40 routers), and a box that copies TTLs needs twice its own distance.
+inline constexpr uint8_t hops = 64;
+
+// TTLs of independent path probes, all of which go out: traceroute's usual 30, and two.
+inline constexpr uint8_t path_hops = 32;
+
+// A hello goes out so often with one TTL while it is met by silence. At 2 % loss each way, all
+// three, or their answers, are lost once in 15,000 hops.
+inline constexpr uint8_t sends_per_hop = 3;
+
+// How often a sweep looks whether it can go on to the next TTL.
+inline constexpr uint32_t sweep_look_ms = 50;
+
+// A router that has not answered within this time is asked again. Round trips beyond it are those
+// of two satellites.
+inline constexpr uint32_t hop_wait_ms = 1000;
+
+// When the router has answered, a box in the middle may still be at work on its own answer. What
+// comes later than this is found by the runs after the first, which wait for the whole of
+// hop_wait_ms.
+inline constexpr uint32_t injector_wait_ms = 150;
+
+// A sweep that is older ends: 64 silent hops, three seconds each.
+inline constexpr uint32_t sweep_lifetime_ms = 200000;
+
 // Frames per receive and transmit burst. 32 to 64 is where DPDK's drivers are at their best.
 inline constexpr uint16_t burst = 32;
 

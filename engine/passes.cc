@@ -69,7 +69,9 @@ Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> ho
       .answers = answers,
       .variants = variants,
       .answers_at = {},
-      .step_columns = {}};
+      .step_columns = {},
+      .sweeps = {},
+      .paths = {}};
 }
 
 Asked Campaign::asked(const Pass& pass, const Observation& observation) const {
@@ -188,6 +190,8 @@ CampaignStatus Campaign::status() const {
   status.pairs = uint64_t{round_->hosts().size()} * round_->record.names.size();
   status.settled = round_->settled_pairs();
   status.injected = round_->interfered_pairs();
+  status.to_trace = to_trace_;
+  status.traced = traced_;
   return status;
 }
 

@@ -83,6 +83,7 @@ class Round {
   void drop_host(uint32_t host);
   void mark_unstable(uint32_t host) { hosts_[host].stable = false; }
   void put_interceptors();
+  void put_trace(const TraceRecord& trace) { batch_.put_trace(trace); }
 
   // --- durability -------------------------------------------------------------------------
   // Everything since the last commit becomes durable together.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/campaign.h"
+#include "engine/judge/location.h"
 #include "engine/pass_runner.h"
 #include "engine/plan/country.h"
 #include "engine/round.h"
@@ -27,7 +28,7 @@ namespace steppe {
 inline constexpr uint32_t between_passes_ms = 3000;
 
 // One run of a campaign. Its stages are in files of their own: discover.cc, baseline.cc, probe.cc,
-// confirm.cc; passes.cc has what they share.
+// confirm.cc, trace.cc; passes.cc has what they share.
 class Campaign {
  public:
   Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
@@ -47,6 +48,28 @@ class Campaign {
     std::map<uint32_t, uint32_t> controls;  // step -> ask, of controls that came back `same`
   };
 
+  // A pair while it is traced, and the source ports on which it is.
+  struct TraceFlow {
+    uint32_t slot = 0;         // in a pass's sweeps
+    uint32_t connections = 0;  // begun so far: the number of the next one
+    TraceCourse course;
+  };
+  struct TracePair {
+    uint32_t host, column;
+    Verdict verdict;    // as it was settled
+    uint32_t lane = 0;  // of its first flow's source port (see Pass::sweeps)
+    uint32_t slot = 0;  // of its first flow
+    std::vector<TraceFlow> flows = {};
+  };
+  // What all sweeps of a batch of pairs share.
+  struct TracePlan {
+    Cookie cookie;
+    uint32_t flows;       // lanes that each pair may use, in units of
+    uint32_t flow_lanes;  // this many
+    uint32_t stride;
+    std::vector<uint64_t> slots_at;  // by host
+  };
+
   void discover();
   void baseline();
   void verify_chains();
@@ -58,6 +81,8 @@ class Campaign {
   void confirm();
   void confirm_once(uint32_t try_number);
   void settle_all(bool final);
+  void conclude();
+  void trace();
   void report();
 
   void begin_stage(Stage stage);
@@ -69,6 +94,12 @@ class Campaign {
   Asked asked(const Pass& pass, const Observation& observation) const;
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
+  std::vector<TracePair> pairs_to_trace() const;
+  bool trace_batch(std::span<TracePair> pairs);
+  TracePlan plan_trace(std::span<TracePair> pairs);
+  bool sweep_once(std::span<TracePair> pairs, const TracePlan& plan);
+  void look_behind(std::span<TracePair> pairs);
+  void put_trace(const TracePair& pair, const TracePlan& plan);
   void complete_tries(uint32_t host, SequenceNotes& notes, std::span<const uint32_t> step_columns,
                       uint32_t steps_over, bool over);
   // A pass with a cookie key of its own.
@@ -113,6 +144,7 @@ class Campaign {
   std::map<uint32_t, HostRecord> found_;  // hosts of this round, by address
 
   uint64_t passes_begun_ = 0;
+  uint64_t to_trace_ = 0, traced_ = 0;  // pairs
 
   // For the status line.
   std::mutex write_mutex_;                      // judges' writer and the ticks between

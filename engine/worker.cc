@@ -154,10 +154,18 @@ uint32_t Worker::receive() {
     const ReceivedFrame read = read_frame(frame, transmitter_.endpoint);
     switch (read.kind) {
       case FrameKind::tcp:
+        if (!pass_->paths.empty() && read.segment.host_port == pass_->path_port) {
+          count(on_path_segment(*pass_, read.segment, transmitter_));
+          break;
+        }
         count(connections_.on_segment(frame, read.segment, now_ms_));
         continue;  // the connections own the frame now
       case FrameKind::icmp_error:
-        count(connections_.on_icmp(read.icmp));
+        count(pass_->paths.empty() ? connections_.on_icmp(read.icmp)
+                                   : on_path_error(*pass_, read.icmp));
+        break;
+      case FrameKind::echo_reply:
+        count(pass_->paths.empty() ? PacketOutcome::other : on_path_echo(*pass_, read.echo));
         break;
       case FrameKind::arp:
         count(PacketOutcome::arp);
@@ -183,7 +191,8 @@ uint32_t Worker::receive() {
   return received;
 }
 
-// New SYNs, as many as the rate allows, and only while there is room for what they will bring.
+// New SYNs (or path probes), as many as the rate allows, and only while there is room for what they
+// will bring.
 uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
   const uint32_t room = room_for_answers();
   if (room == 0 || frames_scarce_ || rte_ring_free_count(ring_) < config_.flows ||
@@ -203,9 +212,13 @@ uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
     const auto [address, variant] = targets[i];
     const rte_ether_addr& hop = transmitter_.next_hop->of(address);
     if (rte_is_zero_ether_addr(&hop)) continue;  // a neighbour that is not there
-    const uint16_t source_port = pass_->cookie.source_port(address, variant);
-    syn_.write(frames[written], hop, address, source_port,
-               pass_->cookie.sequence(address, source_port, variant));
+    if (pass_->paths.empty()) {
+      const uint16_t source_port = pass_->cookie.source_port(address, variant);
+      syn_.write(frames[written], hop, address, source_port,
+                 pass_->cookie.sequence(address, source_port, variant));
+    } else {
+      write_path_probe(frames[written], transmitter_.endpoint, hop, *pass_, address, variant);
+    }
     transmitter_.frames[transmitter_.count++] = frames[written++];
   }
   if (written < allowed) rte_pktmbuf_free_bulk(frames.data() + written, allowed - written);

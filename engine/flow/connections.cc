@@ -36,8 +36,13 @@ uint16_t& held_fin(rte_mbuf* frame) {
   return frame->vlan_tci;
 }
 
-bool outlived(const FlowSide& side, uint32_t now_ms) {
-  return now_ms - side.started_ms > limits::flow_lifetime_ms;
+bool outlived(const FlowSide& side, uint32_t now_ms, uint32_t lifetime_ms) {
+  return now_ms - side.started_ms > lifetime_ms;
+}
+
+// Of a connection's hello: the same in each of its retransmissions.
+uint64_t random_of(const Flow& flow) {
+  return uint64_t{flow.initial_sequence} << 32 | flow.address;
 }
 
 void free_held(rte_mbuf* frame) {
@@ -81,6 +86,7 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     // 5961 3.2), which lets a server deny what somebody else made up. Outside it means nothing.
     if (ahead < 0 || ahead >= receive_window) return PacketOutcome::stray_reset;
     if (ahead != 0) return acknowledge_out_of_sequence(*flow);
+    note_answer(*flow, segment);
     end(*flow, Ending::reset,
         flow->flight != nullptr ? detail::reset_in_answer : detail::reset_before_answer,
         segment.ttl);
@@ -91,7 +97,10 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     // Our ACK was lost and with it the hello: the server repeats its SYN-ACK. Anything else is
     // challenged (RFC 5961 4.2).
     if (ahead == -1 && flow->flight == nullptr && flow->hello_acknowledged == 0) {
-      send_hello(*flow);
+      if (static_cast<FlowState>(flow->state) == FlowState::sweeping)
+        send_acknowledgement(*flow);
+      else
+        send_hello(*flow);
       return PacketOutcome::syn_ack_repeated;
     }
     return acknowledge_out_of_sequence(*flow);
@@ -169,6 +178,10 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   FlowSide& side = table_.side(flow);
   side.started_ms = now_ms;
   side.window = segment.window;
+  if (!pass_->sweeps.empty()) {
+    begin_sweep(*flow, pass_->sweep(flow->host, flow->variant), segment, now_ms);
+    return PacketOutcome::syn_ack_opened;
+  }
   timers_.set(table_.index(flow), TimerClass::retransmit_first, now_ms);
   send_hello(*flow);
   return PacketOutcome::syn_ack_opened;
@@ -180,8 +193,8 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
 void Connections::send_hello(Flow& flow) {
   FlowSide& side = table_.side(&flow);
   std::array<uint8_t, limits::client_hello_bytes> bytes;
-  const uint64_t random = uint64_t{flow.initial_sequence} << 32 | flow.address;
-  const size_t length = hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random);
+  const size_t length =
+      hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random_of(flow));
   side.hello_bytes = static_cast<uint16_t>(length);
   const bool probing = side.window == 0 && side.retransmissions > 0;
   const size_t room = probing ? 1 : side.window;
@@ -192,13 +205,13 @@ void Connections::send_hello(Flow& flow) {
       static_cast<uint32_t>(end < length ? FlowState::hello_waiting : FlowState::hello_sent);
   transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow), flow.receive_next,
                        end > begin ? ack_flag | psh_flag : ack_flag,
-                       std::span(bytes).subspan(begin, end - begin));
+                       std::span(bytes).subspan(begin, end - begin), reach(flow));
   side.acknowledgement_owed = false;
 }
 
 void Connections::send_acknowledgement(Flow& flow) {
-  transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
-                       ack_flag);
+  transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next, ack_flag,
+                       {}, reach(flow));
   table_.side(&flow).acknowledgement_owed = false;
 }
 
@@ -215,6 +228,7 @@ bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_
   if (acknowledged > side.hello_sent) return false;
   // Old ones say nothing new.
   if (acknowledged < flow.hello_acknowledged) return true;
+  if (acknowledged > 0 || segment.payload_bytes > 0) note_answer(flow, segment);
   const bool progress = acknowledged > flow.hello_acknowledged;
   const bool opened = side.window == 0 && segment.window != 0;
   flow.hello_acknowledged = static_cast<uint16_t>(acknowledged);
@@ -227,7 +241,7 @@ bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_
   } else if (state == FlowState::hello_waiting) {
     // A host that takes a byte at a time makes progress, too, but not for ever: then the timer runs
     // out.
-    if ((!progress && !opened) || outlived(side, now_ms)) return true;
+    if ((!progress && !opened) || outlived(side, now_ms, lifetime_ms())) return true;
     side.retransmissions = 0;
     restart_timer(flow, TimerClass::retransmit_first, now_ms);
     send_hello(flow);
@@ -272,7 +286,7 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
     end(flow, Ending::closed, static_cast<uint8_t>(flow.flight != nullptr), segment.ttl);
     return PacketOutcome::fin;
   }
-  if (outlived(side, now_ms)) {
+  if (outlived(side, now_ms, lifetime_ms())) {
     end(flow, Ending::timeout, detail::flight_broke_off, segment.ttl);
     return PacketOutcome::data;
   }
@@ -383,7 +397,97 @@ bool Connections::deliver(Flow& flow, rte_mbuf* data, uint8_t ttl) {
   return true;
 }
 
+// --- Sweeps
+// -----------------------------------------------------------------------------------------
+
+// The handshake ends at full TTL, in a segment of its own: what carries the name may not get far.
+void Connections::begin_sweep(Flow& flow, Sweep& sweep, const Segment& syn_ack, uint32_t now_ms) {
+  sweep.connected = true;
+  sweep.syn_ack_ttl = syn_ack.ttl;
+  flow.state = static_cast<uint32_t>(FlowState::sweeping);
+  send_acknowledgement(flow);
+  timers_.set(table_.index(&flow), TimerClass::sweep, now_ms);
+  send_limited_hello(flow, sweep, sweep.first_ttl, now_ms);
+}
+
+// Whatever window the host has announced: it is not the host that is asked.
+void Connections::send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms) {
+  FlowSide& side = table_.side(&flow);
+  std::array<uint8_t, limits::client_hello_bytes> bytes;
+  const size_t length =
+      hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random_of(flow));
+  side.hello_bytes = side.hello_sent = static_cast<uint16_t>(length);
+  sweep.sent = ttl == sweep.ttl.load(std::memory_order_relaxed) ? sweep.sent + 1 : 1;
+  sweep.ttl.store(ttl, std::memory_order_relaxed);
+  sweep.sent_ms = now_ms;
+  sweep.heard_ms = 0;
+  ++sweep.hellos;
+  const uint32_t sequence = flow.initial_sequence + 1;
+  transmitter_.segment(flow.address, flow.source_port, sequence, flow.receive_next,
+                       ack_flag | psh_flag, std::span(bytes).first(length),
+                       {.ttl = ttl, .identification = identification_of(sequence, ttl)});
+}
+
+// Something has the hello. Which TTL brought it there is known now, and the rest of the connection
+// is like any other, but for its reach.
+void Connections::note_answer(Flow& flow, const Segment& segment) {
+  if (static_cast<FlowState>(flow.state) != FlowState::sweeping) return;
+  Sweep& sweep = pass_->sweep(flow.host, flow.variant);
+  sweep.answered_ttl = sweep.ttl.load(std::memory_order_relaxed);
+  sweep.answer_ttl = segment.ttl;
+  flow.state = static_cast<uint32_t>(FlowState::hello_sent);
+}
+
+// Once the router has spoken, or kept silent for long, it is the next one's turn.
+void Connections::on_sweep_timer(Flow& flow, uint32_t now_ms) {
+  Sweep& sweep = pass_->sweep(flow.host, flow.variant);
+  const uint8_t ttl = sweep.ttl.load(std::memory_order_relaxed);
+  const bool heard = sweep.hops[ttl - 1].load(std::memory_order_relaxed).router != 0;
+  if (heard && sweep.heard_ms == 0) sweep.heard_ms = std::max(now_ms, 1u);
+  const uint32_t waited_ms = now_ms - (heard && !sweep.patient ? sweep.heard_ms : sweep.sent_ms);
+  const uint32_t wait_ms = heard && !sweep.patient ? limits::injector_wait_ms : limits::hop_wait_ms;
+  const bool over = outlived(table_.side(&flow), now_ms, limits::sweep_lifetime_ms);
+  restart_timer(flow, TimerClass::sweep, now_ms);
+  if (waited_ms < wait_ms) return;
+  if (!heard && sweep.sent < sweep.sends)
+    send_limited_hello(flow, sweep, ttl, now_ms);
+  else if (ttl < sweep.last_ttl && !over)
+    send_limited_hello(flow, sweep, ttl + 1, now_ms);
+  else
+    end(flow, Ending::timeout, detail::sweep_unanswered, 0);
+}
+
+// Validated by the quoted addresses, port and sequence number: of all that anybody could make up,
+// one packet in four billion passes. Where a box on the way writes other sequence numbers, the
+// identification that belongs to ours must do, and only while the connection is there.
+PacketOutcome Connections::on_sweep_icmp(const IcmpError& icmp) {
+  const auto host = pass_->addresses.rank(icmp.host);
+  if (icmp.about_echo || !host) return PacketOutcome::icmp_foreign;
+  const uint16_t target_port = transmitter_.endpoint.target_port;
+  const auto place = pass_->cookie.place(icmp.host, icmp.local_port, icmp.sequence, pass_->variants,
+                                         pass_->sweep_stride);
+  if (place && pass_->answer_index(static_cast<uint32_t>(*host), place->variant)) {
+    Sweep& sweep = pass_->sweep(static_cast<uint32_t>(*host), place->variant);
+    // About the SYN, or about an acknowledgement for the box: no news.
+    if (place->offset != 1) return PacketOutcome::icmp_soft;
+    return note_hop(sweep, icmp, icmp.sequence, target_port) ? PacketOutcome::hop
+                                                             : PacketOutcome::icmp_soft;
+  }
+  const Flow* flow = table_.find(icmp.host, icmp.local_port);
+  if (flow == nullptr) return PacketOutcome::icmp_foreign;
+  const uint32_t sequence = flow->initial_sequence + 1;
+  const auto ttl = static_cast<uint8_t>(icmp.quoted_identification);
+  if (icmp.quoted_identification != identification_of(sequence, ttl) ||
+      !note_hop(pass_->sweep(flow->host, flow->variant), icmp, sequence, target_port))
+    return PacketOutcome::icmp_foreign;
+  return PacketOutcome::hop;
+}
+
 // --- Time, and the ways out ----------------------------------------------------------------------
+
+uint32_t Connections::lifetime_ms() const {
+  return pass_->sweeps.empty() ? limits::flow_lifetime_ms : limits::sweep_lifetime_ms;
+}
 
 void Connections::restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms) {
   const uint32_t index = table_.index(&flow);
@@ -402,8 +506,10 @@ void Connections::on_timers(uint32_t now_ms, uint32_t most) {
 void Connections::on_timer(Flow& flow, uint32_t now_ms) {
   FlowSide& side = table_.side(&flow);
   const auto state = static_cast<FlowState>(flow.state);
+  if (state == FlowState::sweeping) return on_sweep_timer(flow, now_ms);
   const bool sending = state == FlowState::hello_waiting || state == FlowState::hello_sent;
-  if (sending && side.retransmissions < limits::retransmissions && !outlived(side, now_ms)) {
+  if (sending && side.retransmissions < limits::retransmissions &&
+      !outlived(side, now_ms, lifetime_ms())) {
     ++side.retransmissions;
     const auto next = static_cast<TimerClass>(std::min<int>(side.retransmissions, 2));
     restart_timer(flow, next, now_ms);
@@ -422,6 +528,10 @@ void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
     transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
                          rst_flag | ack_flag);
   }
+  // What the middle has answered, the host has not heard: its end of the connection stands where
+  // the handshake left it. This comes second, as a box in the path must have let go before.
+  if (!pass_->sweeps.empty())
+    transmitter_.segment(flow.address, flow.source_port, flow.initial_sequence + 1, 0, rst_flag);
   rte_mbuf* flight = nullptr;
   if (ending != Ending::same) std::swap(flight, flow.flight);
   observations.push_back({.host = flow.host,
@@ -463,6 +573,7 @@ void Connections::report_unopened(const Segment* segment, const IcmpError* icmp,
 // An ICMP error about a SYN ends the try. About a connection it is soft: a path may mend (RFC 5461
 // 4).
 PacketOutcome Connections::on_icmp(const IcmpError& icmp) {
+  if (!pass_->sweeps.empty()) return on_sweep_icmp(icmp);
   constexpr uint8_t destination_unreachable = 3;
   // Network, host, or source route: where there is no second look at the pair, they may pass (RFC
   // 1122 4.2.3.9).
@@ -487,6 +598,8 @@ void Connections::abandon_all() {
     Flow& flow = table_.flow(index);
     transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
                          rst_flag | ack_flag);
+    if (!pass_->sweeps.empty())
+      transmitter_.segment(flow.address, flow.source_port, flow.initial_sequence + 1, 0, rst_flag);
     forget(flow);
   }
 }

@@ -67,6 +67,12 @@ class Connections {
   bool deliver(Flow& flow, rte_mbuf* data, uint8_t ttl);
   void send_hello(Flow& flow);
   void send_acknowledgement(Flow& flow);
+  void begin_sweep(Flow& flow, Sweep& sweep, const Segment& syn_ack, uint32_t now_ms);
+  void send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms);
+  void note_answer(Flow& flow, const Segment& segment);
+  void on_sweep_timer(Flow& flow, uint32_t now_ms);
+  PacketOutcome on_sweep_icmp(const IcmpError& icmp);
+  uint32_t lifetime_ms() const;
   void restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms);
   void on_timer(Flow& flow, uint32_t now_ms);
   void end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl);
@@ -78,8 +84,16 @@ class Connections {
   uint32_t send_unacknowledged(const Flow& flow) const {
     return flow.initial_sequence + 1 + flow.hello_acknowledged;
   }
+  // While a sweep goes on, the host has none of it.
   uint32_t send_next(const Flow& flow) {
+    if (static_cast<FlowState>(flow.state) == FlowState::sweeping) return send_unacknowledged(flow);
     return flow.initial_sequence + 1 + table_.side(&flow).hello_sent;
+  }
+  // An answer from the middle is acknowledged there: the host would hear of bytes that it never
+  // sent.
+  Reach reach(const Flow& flow) const {
+    if (pass_->sweeps.empty()) return {};
+    return {.ttl = pass_->sweep(flow.host, flow.variant).answered_ttl, .identification = 0};
   }
 
   const ClientHello& hello_;

@@ -15,6 +15,7 @@ enum class FlowState : uint8_t {
   hello_sent,      // not all of it is acknowledged yet
   answer_waiting,  // the hello has arrived, nothing has come back
   receiving,       // some of the answer is here
+  sweeping,        // the hello goes out with a growing TTL, and nothing has answered it yet
 };
 
 struct alignas(64) Flow {

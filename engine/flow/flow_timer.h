@@ -14,14 +14,20 @@ namespace steppe {
 
 // What a timer waits for. Within a class all last equally long, so a class's list is in order of
 // deadlines.
-enum class TimerClass : uint8_t { retransmit_first, retransmit_second, retransmit_third, silence };
+enum class TimerClass : uint8_t {
+  retransmit_first,
+  retransmit_second,
+  retransmit_third,
+  silence,
+  sweep,
+};
 
 class FlowTimers {
  public:
   static constexpr uint32_t none = UINT32_MAX;
-  static constexpr std::array<uint32_t, 4> duration_ms = {
+  static constexpr std::array<uint32_t, 5> duration_ms = {
       limits::retransmission_first_ms, limits::retransmission_first_ms * 2,
-      limits::retransmission_first_ms * 4, limits::silence_ms};
+      limits::retransmission_first_ms * 4, limits::silence_ms, limits::sweep_look_ms};
 
   // sides: one for each flow index; kept by reference.
   explicit FlowTimers(std::span<FlowSide> sides) : sides_(sides) {}

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/flow/path_probes.h"
+#include "engine/flow/sweep.h"
 #include "engine/plan/answer_map.h"
 #include "engine/plan/cookie.h"
 #include "engine/plan/names.h"
@@ -38,6 +40,14 @@ struct Pass {
   // variant is the column.
   std::span<const uint64_t> answers_at;
   std::span<const uint32_t> step_columns;
+  // Traces only: the sweep of a host's lane l lies at sweeps[answers_at[i] + l / sweep_lanes], its
+  // answer at the same place; variant = number * sweep_stride + l. Otherwise empty.
+  std::span<Sweep> sweeps;
+  uint32_t sweep_stride = 1, sweep_lanes = 1;
+  // Independent path probes only, by host: nothing but these is sent, to this TCP port and as ICMP
+  // echo with this identifier.
+  std::span<PathProbes> paths;
+  uint16_t path_port = 0, echo_identifier = 0;
   // Most targets are known to answer: then no more SYNs are out than the flow table has room for.
   // In discovery few do.
   bool expects_answers = true;
@@ -46,11 +56,21 @@ struct Pass {
   // The place of (host, variant) in `answers`; nullopt if the host is not asked it.
   std::optional<uint64_t> answer_index(uint32_t host, uint32_t variant) const {
     if (answers_at.empty()) return uint64_t{host} * variants + variant;
-    const uint64_t index = answers_at[host] + variant;
+    const uint32_t lane = sweeps.empty() ? variant : variant % sweep_stride;
+    const uint64_t index = answers_at[host] + lane / sweep_lanes;
     if (index >= answers_at[host + 1]) return std::nullopt;
+    // An earlier connection's, on the same port or another of the pair's.
+    if (!sweeps.empty() && (sweeps[index].number != variant / sweep_stride ||
+                            sweeps[index].lane != lane % sweep_lanes))
+      return std::nullopt;
     return index;
   }
+  // REQUIRES a pass of sweeps, and an answer index.
+  Sweep& sweep(uint32_t host, uint32_t variant) const {
+    return sweeps[answers_at[host] + variant % sweep_stride / sweep_lanes];
+  }
   uint32_t column(uint32_t host, uint32_t variant) const {
+    if (!sweeps.empty()) return sweep(host, variant).column;
     return answers_at.empty() ? variant
                               : step_columns[(answers_at[host] + variant) / asks_per_step];
   }

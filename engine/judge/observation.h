@@ -27,7 +27,7 @@ enum class Ending : uint8_t {
 // What Observation::detail says of a timeout, a reset, an alert; on disk, in the tries.
 namespace detail {
 inline constexpr uint8_t syn_unanswered = 0, hello_unanswered = 1, flight_broke_off = 2,
-                         window_shut = 3;
+                         window_shut = 3, sweep_unanswered = 4;
 inline constexpr uint8_t reset_before_answer = 0, reset_in_answer = 1, syn_refused = 2;
 // Of an alert that matters to us: our version of TLS is refused (RFC 5246 7.2.2).
 inline constexpr uint8_t protocol_version = 70;

@@ -34,6 +34,30 @@ class Cookie {
     return prf(host, source_port, Tag::sequence) + variant;
   }
 
+  // Where a segment of ours stands: in which connection, and how far behind its SYN.
+  struct Place {
+    uint32_t variant;
+    uint32_t offset;  // 0: the SYN itself; 1: the first byte of data
+  };
+  // For passes whose connections to a host stand `stride` apart, so that a host's later ones lie
+  // above its earlier ones on the same port: variant = number * stride + lane. stride: a multiple
+  // of the ports' count, above every lane plus what a connection sends. nullopt: no segment of
+  // ours.
+  std::optional<Place> place(uint32_t host, uint16_t source_port, uint32_t sequence,
+                             uint32_t variants, uint32_t stride) const {
+    if (source_port < port_first_ || source_port >= port_first_ + port_count_) return std::nullopt;
+    const uint32_t difference = sequence - prf(host, source_port, Tag::sequence);
+    const uint32_t lane = (source_port + port_count_ - this->source_port(host, 0)) % port_count_;
+    if (difference % stride < lane) return std::nullopt;
+    const uint32_t offset = difference % stride - lane;
+    if (difference - offset >= variants) return std::nullopt;
+    return Place{difference - offset, offset};
+  }
+  // The smallest stride for so many lanes of so many bytes each.
+  uint32_t stride(uint32_t lanes, uint32_t bytes) const {
+    return (lanes + bytes + port_count_) / port_count_ * port_count_;
+  }
+
   // The variant of a SYN that had this sequence number (the SYN-ACK's acknowledgment less 1),
   // nullopt if no such SYN was ours. variants: how many the pass has.
   std::optional<uint32_t> variant(uint32_t host, uint16_t source_port, uint32_t sequence,

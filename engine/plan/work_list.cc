@@ -215,6 +215,24 @@ uint32_t SequenceList::take(std::span<Target> out, int64_t now_ms) {
   return taken;
 }
 
+uint32_t RepeatedList::take(std::span<Target> out, int64_t now_ms) {
+  if (exhausted()) return 0;
+  if (cursor_ == 0) {
+    if (begun_ && now_ms - turn_began_ms_ < interval_ms_) return 0;
+    begun_ = true;
+    turn_began_ms_ = now_ms;
+  }
+  uint32_t taken = 0;
+  for (; cursor_ < items_.size() && taken < out.size(); ++cursor_)
+    if (answers_.get(items_[cursor_].answer) == Answer::none) out[taken++] = items_[cursor_].target;
+  position_ = std::max<uint64_t>(position_, cursor_);
+  if (cursor_ == items_.size()) {
+    cursor_ = 0;
+    --turns_;
+  }
+  return taken;
+}
+
 double polite_rate(double limit, uint64_t busiest, uint64_t total) {
   if (limit <= 0 || busiest == 0) return std::numeric_limits<double>::infinity();
   return limit * static_cast<double>(total) / static_cast<double>(busiest);

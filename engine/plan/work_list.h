@@ -180,6 +180,34 @@ class SequenceList final : public WorkList {
   uint64_t open_, steps_ = 0, steps_done_ = 0;
 };
 
+// A trace's pass: each target once, then again those that have not answered, in turns that begin
+// `interval_ms` apart at least.
+class RepeatedList final : public WorkList {
+ public:
+  struct Item {
+    Target target;
+    uint64_t answer;  // index in the answer map
+  };
+  // items: this worker's share. turns: SYNs to each at most.
+  RepeatedList(std::vector<Item> items, const AnswerMap& answers, uint32_t turns,
+               int64_t interval_ms)
+      : items_(std::move(items)), answers_(answers), turns_(turns), interval_ms_(interval_ms) {}
+  uint32_t take(std::span<Target> out, int64_t now_ms) override;
+  bool exhausted() const override { return turns_ == 0 || items_.empty(); }
+  uint64_t position() const override { return position_; }
+  uint64_t positions() const override { return items_.size(); }
+
+ private:
+  std::vector<Item> items_;
+  const AnswerMap& answers_;
+  uint32_t turns_;  // left, with the one that goes on
+  int64_t interval_ms_;
+  size_t cursor_ = 0;
+  uint64_t position_ = 0;  // of the first turn
+  bool begun_ = false;
+  int64_t turn_began_ms_ = 0;
+};
+
 // Rate (targets per second) at which no more than `limit` targets a second fall on one group on
 // average, when the busiest group has `busiest` of `total` targets. 0 limit: infinity.
 double polite_rate(double limit, uint64_t busiest, uint64_t total);

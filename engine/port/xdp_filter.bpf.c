@@ -2,7 +2,9 @@
 // Which frames are the scanner's. Everything else goes on to the kernel, so the host keeps its network and its address
 // can be shared; and the kernel never sees an answer to our probes, so it never resets one.
 //
-// Ours, for our address: TCP to our port range; ICMP errors that quote a segment from it; ARP replies to our requests. Where
+// Ours, for our address: TCP to our port range; ICMP errors that quote a segment from it; ICMP echo under the last port's
+// number as its identifier, replies and errors (the host's own ping has it once in 65,536 times); ARP replies to our
+// requests. Where
 // the kernel owns the address our ARP requests carry sender 0.0.0.0 (an ARP probe, RFC 5227 2.1), so that only replies
 // to 0.0.0.0 are ours and the kernel's own resolution goes on undisturbed. Where it does not own it, all
 // ARP about that address is ours.
@@ -39,7 +41,7 @@ struct {
 struct icmp_error {  // RFC 792; linux/icmp.h wants a whole C library around it
   __u8 type, code;
   __be16 checksum;
-  __be32 unused;
+  __be16 identifier, sequence;  // of an echo; an error does not use them
 };
 
 struct arp_body {  // RFC 826, for Ethernet and IPv4
@@ -70,14 +72,16 @@ static __always_inline int icmp_is_ours(const struct steppe_filter_config* confi
                                         const struct icmp_error* icmp, const void* end) {
   const struct iphdr* quoted = (const void*)(icmp + 1);
   const __be16* ports;
+  if ((const void*)quoted <= end && icmp->type == 0)
+    return bpf_ntohs(icmp->identifier) == config->port_last;
   if ((const void*)(quoted + 1) > end) return 0;
   if (icmp->type != 3 && icmp->type != 11 && icmp->type != 12) return 0;
   // Our own segments carry no IP options, so neither does their quote.
-  if (quoted->protocol != IPPROTO_TCP || quoted->saddr != config->address || quoted->ihl != 5)
-    return 0;
+  if (quoted->saddr != config->address || quoted->ihl != 5) return 0;
   ports = (const void*)(quoted + 1);
-  if ((const void*)(ports + 2) > end) return 0;
-  return in_range(config, ports[0]);
+  if ((const void*)(ports + 4) > end) return 0;
+  if (quoted->protocol == IPPROTO_ICMP) return bpf_ntohs(ports[2]) == config->port_last;
+  return quoted->protocol == IPPROTO_TCP && in_range(config, ports[0]);
 }
 
 SEC("xdp")

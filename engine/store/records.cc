@@ -23,48 +23,6 @@ std::string_view to_string(Stage stage) {
   return "unknown";
 }
 
-std::string_view to_string(TraceOutcome outcome) {
-  switch (outcome) {
-    case TraceOutcome::located:
-      return "located";
-    case TraceOutcome::not_injected:
-      return "not_injected";
-    case TraceOutcome::unreachable:
-      return "unreachable";
-    case TraceOutcome::no_answer:
-      return "no_answer";
-    case TraceOutcome::no_control:
-      return "no_control";
-    case TraceOutcome::no_majority:
-      return "no_majority";
-  }
-  return "unknown";
-}
-
-std::string_view to_string(TraceMode mode) {
-  switch (mode) {
-    case TraceMode::one_connection:
-      return "one-connection";
-    case TraceMode::per_connection:
-      return "per-connection";
-    case TraceMode::per_port:
-      return "per-port";
-  }
-  return "unknown";
-}
-
-std::string_view to_string(Placement placement) {
-  switch (placement) {
-    case Placement::unknown:
-      break;
-    case Placement::in_path:
-      return "in_path";
-    case Placement::on_path:
-      return "on_path";
-  }
-  return "unknown";
-}
-
 const TryRecord* deciding_try(const std::vector<TryRecord>& tries,
                               const SettlementRecord& settlement) {
   const Verdict verdict = settlement.settlement.verdict;

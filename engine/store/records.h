@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/judge/evidence.h"
+#include "engine/judge/location.h"
 #include "engine/judge/settle.h"
 #include "engine/judge/verdict.h"
 
@@ -132,37 +133,6 @@ struct InterceptorRecord {
   int64_t first_seen_ms = 0, last_seen_ms = 0;
   std::vector<Digest> chain;  // issuer certificates as sent, if any
 };
-
-// What came of tracing a pair. On disk: never renumber.
-enum class TraceOutcome : uint8_t {
-  located = 0,       // the link is known
-  not_injected = 1,  // only the host's own answers came: it has stopped, or takes other ways
-  unreachable = 2,   // no connection to the host
-  no_answer = 3,     // connections, but no answer to the name at any TTL
-  no_control = 4,    // the control name was not answered, so nothing can be held against it
-  no_majority = 5,   // the runs do not agree
-};
-inline constexpr size_t trace_outcome_count = 6;
-std::string_view to_string(TraceOutcome outcome);
-
-// How TTLs are tried (METHOD 4). On disk: never renumber.
-enum class TraceMode : uint8_t {
-  one_connection = 0,  // the hello again and again in one connection, with a growing TTL
-  per_connection = 1,  // a connection for each TTL, on the same ports
-  per_port = 2,        // a connection and a source port for each TTL, as other tools do it
-};
-inline constexpr size_t trace_mode_count = 3;
-std::string_view to_string(TraceMode mode);
-
-// Whether a box keeps the hello, or answers while it goes on. On disk: never renumber.
-enum class Placement : uint8_t { unknown = 0, in_path = 1, on_path = 2 };
-inline constexpr size_t placement_count = 3;
-std::string_view to_string(Placement placement);
-
-// What an ICMP error's quote showed to have been rewritten before that hop. On disk: bits.
-namespace rewritten {
-inline constexpr uint8_t type_of_service = 1, identification = 2, ttl = 4, sequence = 8;
-}
 
 // One path to the host, seen on one source port: by TTL from 1, 0 for a hop that kept silent; the
 // host itself is not in it.

@@ -32,6 +32,11 @@ void write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, uint16_t total_
   ip->dst_addr = destination;
 }
 
+void limit(rte_ipv4_hdr* ip, Reach reach) {
+  if (reach.ttl != 0) ip->time_to_live = reach.ttl;
+  ip->packet_id = rte_cpu_to_be_16(reach.identification);
+}
+
 // RFC 9293 3.1, RFC 7323 2.2, RFC 2018 2, in the order in which Windows sends them.
 constexpr uint8_t syn_options[12] = {2,
                                      4,
@@ -87,7 +92,7 @@ void SynTemplate::write(rte_mbuf* frame, const rte_ether_addr& next_hop, uint32_
 
 void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
                    uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
-                   uint8_t flags, std::span<const uint8_t> payload) {
+                   uint8_t flags, std::span<const uint8_t> payload, Reach reach) {
   const auto frame_bytes = static_cast<uint16_t>(segment_header_bytes + payload.size());
   auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
@@ -97,6 +102,7 @@ void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_ad
   ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
   write_ip_header(ip, endpoint, static_cast<uint16_t>(frame_bytes - sizeof *ethernet),
                   rte_cpu_to_be_32(host));
+  limit(ip, reach);
   ip->hdr_checksum = rte_ipv4_cksum(ip);
   tcp->src_port = rte_cpu_to_be_16(source_port);
   tcp->dst_port = rte_cpu_to_be_16(endpoint.target_port);
@@ -111,6 +117,31 @@ void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_ad
   tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
   frame->data_len = frame_bytes;
   frame->pkt_len = frame_bytes;
+}
+
+void write_echo_request(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
+                        uint32_t host, uint16_t identifier, uint16_t sequence, uint32_t cookie,
+                        Reach reach) {
+  auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
+  auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
+  auto* icmp = reinterpret_cast<rte_icmp_hdr*>(ip + 1);
+  ethernet->dst_addr = next_hop;
+  ethernet->src_addr = endpoint.mac;
+  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+  write_ip_header(ip, endpoint, echo_frame_bytes - sizeof *ethernet, rte_cpu_to_be_32(host));
+  ip->next_proto_id = IPPROTO_ICMP;
+  limit(ip, reach);
+  ip->hdr_checksum = rte_ipv4_cksum(ip);
+  icmp->icmp_type = RTE_IP_ICMP_ECHO_REQUEST;
+  icmp->icmp_code = 0;
+  icmp->icmp_cksum = 0;
+  icmp->icmp_ident = rte_cpu_to_be_16(identifier);
+  icmp->icmp_seq_nb = rte_cpu_to_be_16(sequence);
+  const rte_be32_t data = rte_cpu_to_be_32(cookie);
+  std::memcpy(icmp + 1, &data, sizeof data);
+  icmp->icmp_cksum = static_cast<uint16_t>(~rte_raw_cksum(icmp, sizeof *icmp + sizeof data));
+  frame->data_len = echo_frame_bytes;
+  frame->pkt_len = echo_frame_bytes;
 }
 
 namespace {
@@ -152,12 +183,28 @@ FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_he
   return FrameKind::tcp;
 }
 
+FrameKind read_echo_reply(const rte_ipv4_hdr* ip, const uint8_t* at, size_t bytes,
+                          EchoReply& echo) {
+  if (bytes < sizeof(rte_icmp_hdr) + sizeof(rte_be32_t)) return FrameKind::other;
+  if (static_cast<uint16_t>(~rte_raw_cksum(at, bytes)) != 0) return FrameKind::bad_checksum;
+  const auto* icmp = reinterpret_cast<const rte_icmp_hdr*>(at);
+  rte_be32_t data;
+  std::memcpy(&data, icmp + 1, sizeof data);
+  echo.host = rte_be_to_cpu_32(ip->src_addr);
+  echo.identifier = rte_be_to_cpu_16(icmp->icmp_ident);
+  echo.sequence = rte_be_to_cpu_16(icmp->icmp_seq_nb);
+  echo.cookie = rte_be_to_cpu_32(data);
+  echo.ttl = ip->time_to_live;
+  return FrameKind::echo_reply;
+}
+
 FrameKind read_icmp(const rte_ipv4_hdr* ip, uint16_t ip_header_bytes, uint16_t ip_bytes,
-                    const Endpoint& endpoint, IcmpError& icmp) {
+                    const Endpoint& endpoint, ReceivedFrame& received) {
   const uint8_t* at = reinterpret_cast<const uint8_t*>(ip) + ip_header_bytes;
   const size_t bytes = ip_bytes - ip_header_bytes;
   if (bytes < 8) return FrameKind::malformed;
-  // Destination unreachable, time exceeded, parameter problem; echo and the rest are not about us.
+  if (at[0] == RTE_IP_ICMP_ECHO_REPLY) return read_echo_reply(ip, at, bytes, received.echo);
+  // Destination unreachable, time exceeded, parameter problem; the rest is not about us.
   if (at[0] != 3 && at[0] != 11 && at[0] != 12) return FrameKind::other;
   if (bytes < 8 + sizeof(rte_ipv4_hdr) + 8) return FrameKind::malformed;
   if (static_cast<uint16_t>(~rte_raw_cksum(at, bytes)) != 0) return FrameKind::bad_checksum;
@@ -165,17 +212,33 @@ FrameKind read_icmp(const rte_ipv4_hdr* ip, uint16_t ip_header_bytes, uint16_t i
   const size_t quoted_header_bytes = rte_ipv4_hdr_len(quoted);
   if (quoted_header_bytes < sizeof *quoted || bytes < 8 + quoted_header_bytes + 8)
     return FrameKind::malformed;
-  if (quoted->next_proto_id != IPPROTO_TCP ||
+  const uint8_t* body = at + 8 + quoted_header_bytes;
+  const bool about_echo =
+      quoted->next_proto_id == IPPROTO_ICMP && body[0] == RTE_IP_ICMP_ECHO_REQUEST;
+  if ((quoted->next_proto_id != IPPROTO_TCP && !about_echo) ||
       rte_be_to_cpu_32(quoted->src_addr) != endpoint.address)
     return FrameKind::other;
-  const auto* tcp = reinterpret_cast<const rte_tcp_hdr*>(at + 8 + quoted_header_bytes);
+  IcmpError& icmp = received.icmp;
   icmp.responder = rte_be_to_cpu_32(ip->src_addr);
   icmp.type = at[0];
   icmp.code = at[1];
   icmp.host = rte_be_to_cpu_32(quoted->dst_addr);
-  icmp.local_port = rte_be_to_cpu_16(tcp->src_port);
-  icmp.host_port = rte_be_to_cpu_16(tcp->dst_port);
-  icmp.sequence = rte_be_to_cpu_32(tcp->sent_seq);
+  icmp.about_echo = about_echo;
+  icmp.quoted_ttl = quoted->time_to_live;
+  icmp.quoted_type_of_service = quoted->type_of_service;
+  icmp.quoted_identification = rte_be_to_cpu_16(quoted->packet_id);
+  if (about_echo) {
+    const auto* echo = reinterpret_cast<const rte_icmp_hdr*>(body);
+    icmp.local_port = rte_be_to_cpu_16(echo->icmp_ident);
+    icmp.host_port = rte_be_to_cpu_16(echo->icmp_cksum);
+    icmp.sequence = rte_be_to_cpu_16(echo->icmp_seq_nb);
+  } else {
+    // Its first 8 bytes are all that must be there (RFC 792): no more of it is read.
+    const auto* tcp = reinterpret_cast<const rte_tcp_hdr*>(body);
+    icmp.local_port = rte_be_to_cpu_16(tcp->src_port);
+    icmp.host_port = rte_be_to_cpu_16(tcp->dst_port);
+    icmp.sequence = rte_be_to_cpu_32(tcp->sent_seq);
+  }
   return FrameKind::icmp_error;
 }
 
@@ -216,7 +279,7 @@ ReceivedFrame read_frame(const rte_mbuf* frame, const Endpoint& endpoint) {
   if (ip->next_proto_id == IPPROTO_TCP)
     received.kind = read_tcp(frame, ip, ip_header_bytes, ip_bytes, received.segment);
   else if (ip->next_proto_id == IPPROTO_ICMP)
-    received.kind = read_icmp(ip, ip_header_bytes, ip_bytes, endpoint, received.icmp);
+    received.kind = read_icmp(ip, ip_header_bytes, ip_bytes, endpoint, received);
   else
     received.kind = FrameKind::other;
   return received;

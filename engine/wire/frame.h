@@ -26,6 +26,7 @@ struct Endpoint {
 // Ethernet + IPv4 + TCP with 12 bytes of options: 66 bytes.
 inline constexpr uint16_t syn_frame_bytes = 14 + 20 + 32;
 inline constexpr uint16_t segment_header_bytes = 14 + 20 + 20;
+inline constexpr uint16_t echo_frame_bytes = 14 + 20 + 8 + 4;
 
 // The windows that we announce. A SYN's is never scaled. Every other is scaled only by a host that
 // offered to scale, too (RFC 7323 2.2): 65,535 is as much as the others can be told, and 16 MiB for
@@ -49,10 +50,22 @@ class SynTemplate {
   uint32_t ip_sum_ = 0, tcp_sum_ = 0;  // over what the template holds, before folding
 };
 
+// How far a packet may go, and what tells it from others like it in the quote of an ICMP error: the
+// one field of the IP header that routers keep and nobody else needs (RFC 6864 4).
+struct Reach {
+  uint8_t ttl = 0;  // 0: the endpoint's
+  uint16_t identification = 0;
+};
+
 // Any other segment. `payload` may be empty. flags: RTE_TCP_*_FLAG. All numbers in host byte order.
 void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
                    uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
-                   uint8_t flags, std::span<const uint8_t> payload);
+                   uint8_t flags, std::span<const uint8_t> payload, Reach reach = {});
+
+// An ICMP echo request (RFC 792) with `cookie` as its data.
+void write_echo_request(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
+                        uint32_t host, uint16_t identifier, uint16_t sequence, uint32_t cookie,
+                        Reach reach);
 
 // A TCP segment to us, read from a frame. Numbers in host byte order.
 struct Segment {
@@ -66,22 +79,36 @@ struct Segment {
   uint16_t payload_bytes;
 };
 
-// An ICMP error about a segment of ours (RFC 792; the quote is at least the IP header and 8 bytes).
+// An ICMP error about a packet of ours (RFC 792; the quote is at least the IP header and 8 bytes).
+// What follows the quote (RFC 4884 extensions, MPLS labels among them) is not looked at.
 struct IcmpError {
   uint32_t responder;  // who sent it
   uint8_t type, code;
-  uint32_t host;  // the quoted destination
-  uint16_t local_port, host_port;
-  uint32_t sequence;
+  uint32_t host;    // the quoted destination
+  bool about_echo;  // an echo request is quoted, with what follows in its fields' places:
+  uint16_t local_port, host_port;  // echo: identifier, checksum
+  uint32_t sequence;               // echo: sequence number
+  // Of the quoted IP header, as it arrived where the error was made.
+  uint8_t quoted_ttl, quoted_type_of_service;
+  uint16_t quoted_identification;
+};
+
+// An echo reply (RFC 792) with four bytes of data at least.
+struct EchoReply {
+  uint32_t host;
+  uint16_t identifier, sequence;
+  uint32_t cookie;  // the first four bytes of its data
+  uint8_t ttl;
 };
 
 // What a received frame is. One frame is exactly one of these.
-enum class FrameKind : uint8_t { tcp, icmp_error, arp, other, malformed, bad_checksum };
+enum class FrameKind : uint8_t { tcp, icmp_error, echo_reply, arp, other, malformed, bad_checksum };
 
 struct ReceivedFrame {
   FrameKind kind;
   Segment segment;  // if tcp
   IcmpError icmp;   // if icmp_error
+  EchoReply echo;   // if echo_reply
 };
 
 // Reads a frame. Total: any bytes. REQUIRES one contiguous segment (rte_pktmbuf_linearize). Frames
