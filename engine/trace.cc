@@ -144,7 +144,7 @@ bool Campaign::trace_batch(std::span<TracePair> pairs) {
         continue;
       }
       // Where the name got through to the host, it may be stopped on another path.
-      const Findings latest = pair.flows.back().course.findings();
+      const Location latest = pair.flows.back().course.location();
       if (latest.outcome == TraceOutcome::not_injected && pair.flows.size() < plan.flows &&
           config_.trace.flows == 1) {
         const TraceFlow& last = pair.flows.back();
@@ -313,37 +313,37 @@ void Campaign::look_behind(std::span<TracePair> pairs) {
 void Campaign::put_trace(const TracePair& pair, const TracePlan& plan) {
   // The pair's answer is the first flow's that has one.
   const auto located = [](const TraceFlow& flow) {
-    return flow.course.findings().outcome == TraceOutcome::located;
+    return flow.course.location().outcome == TraceOutcome::located;
   };
   const auto found = std::ranges::find_if(pair.flows, located);
   const size_t speaker =
       found == pair.flows.end() ? 0 : static_cast<size_t>(found - pair.flows.begin());
-  const Findings findings = pair.flows[speaker].course.findings();
+  const Location location = pair.flows[speaker].course.location();
   const uint32_t address = round_->addresses()[pair.host];
   TraceRecord record;
   record.key = {address, config_.target_port, names_.names[pair.column]};
   record.round = round_->record.round;
   record.time_ms = config_.clock->unix_ms();
-  record.outcome = findings.outcome;
+  record.outcome = location.outcome;
   record.mode = config_.trace.mode;
   record.vantage = config_.vantage;
-  record.injection_ttl = findings.injection_ttl;
-  record.host_ttl = findings.host_ttl;
-  record.hop_before = findings.hop_before;
-  record.hop_after = findings.host_is_after ? address : findings.hop_after;
+  record.injection_ttl = location.injection_ttl;
+  record.host_ttl = location.host_ttl;
+  record.hop_before = location.hop_before;
+  record.hop_after = location.host_is_after ? address : location.hop_after;
   if (record.hop_before != 0) record.as_before = announcer(record.hop_before);
   if (record.hop_after != 0) record.as_after = announcer(record.hop_after);
-  record.runs = static_cast<uint8_t>(findings.run_ttls.size());
-  record.agreeing = findings.agreeing;
-  record.run_ttls = findings.run_ttls;
-  record.placement = findings.placement;
-  record.terminating = findings.terminating;
-  record.ttl_copied = findings.ttl_copied;
-  record.path_changed = findings.path_changed;
-  record.rewritten = findings.rewritten;
-  record.rewritten_ttl = findings.rewritten_ttl;
+  record.runs = static_cast<uint8_t>(location.run_ttls.size());
+  record.agreeing = location.agreeing;
+  record.run_ttls = location.run_ttls;
+  record.placement = location.placement;
+  record.terminating = location.terminating;
+  record.ttl_copied = location.ttl_copied;
+  record.path_changed = location.path_changed;
+  record.rewritten = location.rewritten;
+  record.rewritten_ttl = location.rewritten_ttl;
   const auto add_flow = [&](const TraceFlow& flow) {
-    const Findings one = flow.course.findings();
+    const Location one = flow.course.location();
     const uint32_t lane = pair.lane + (flow.slot - pair.slot) * plan.flow_lanes +
                           (plan.flow_lanes == 1 ? 0 : one.injection_ttl % plan.flow_lanes);
     record.flows.push_back({.source_port = plan.cookie.source_port(address, lane),

@@ -259,8 +259,8 @@ uint8_t TraceCourse::copied_injection_ttl() const {
   return static_cast<uint8_t>((ttl - trigger_received_ttl_) / 2 + 1);
 }
 
-Findings TraceCourse::findings() const {
-  Findings found{.outcome = outcome_,
+Location TraceCourse::location() const {
+  Location found{.outcome = outcome_,
                  .host_ttl = host_ttl_,
                  .run_ttls = run_ttls_,
                  .path_changed = path_changed_,
@@ -295,8 +295,7 @@ Findings TraceCourse::findings() const {
   found.hop_before = router(injection_ttl - 1);
   found.host_is_after = injection_ttl == found.host_ttl;
   if (!found.host_is_after)
-    found.hop_after = found.terminating ? behind[injection_ttl - 1]
-                                        : router(injection_ttl);
+    found.hop_after = found.terminating ? behind[injection_ttl - 1] : router(injection_ttl);
   // The hello that was answered went on to the next router, or it did not.
   if (found.terminating)
     found.placement = Placement::in_path;

@@ -68,7 +68,7 @@ struct PathAnswer {
 };
 
 // All that is known of where a pair's answers are made. TraceRecord has the fields' meanings.
-struct Findings {
+struct Location {
   TraceOutcome outcome = TraceOutcome::no_answer;
   uint8_t injection_ttl = 0, host_ttl = 0;
   uint32_t hop_before = 0, hop_after = 0;  // routers; 0: silent, or none
@@ -101,7 +101,7 @@ class TraceCourse {
   bool wants_path() const;
   void add_path(const PathAnswer& path) { independent_path_ = path; }
 
-  Findings findings() const;
+  Location location() const;
 
  private:
   enum class Phase : uint8_t { control, test, ttl_copying, over };

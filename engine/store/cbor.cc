@@ -165,6 +165,12 @@ const Json& Fields::array(const std::string& name) {
   return value;
 }
 
+const Json& Fields::array(const std::string& name, size_t most) {
+  const Json& value = array(name);
+  if (value.size() > most) fail(name, "is longer than this version allows");
+  return value;
+}
+
 const Json& Fields::map(const std::string& name) {
   const Json& value = field(name);
   if (!value.is_object()) fail(name, "is no map");

@@ -36,13 +36,19 @@ class Fields {
 
   template <typename T>
   T number(const std::string& name) {
-    const Json& value = field(name);
-    if (value.is_number_unsigned() && std::in_range<T>(value.get<uint64_t>()))
-      return static_cast<T>(value.get<uint64_t>());
-    if (value.is_number_integer() && !value.is_number_unsigned() &&
-        std::in_range<T>(value.get<int64_t>()))
-      return static_cast<T>(value.get<int64_t>());
-    fail(name, "is no number, or out of range");
+    const auto value = as_number<T>(field(name));
+    if (!value) fail(name, "is no number, or out of range");
+    return *value;
+  }
+  template <typename T>
+  std::vector<T> numbers(const std::string& name, size_t most) {
+    std::vector<T> list;
+    for (const Json& element : array(name, most)) {
+      const auto value = as_number<T>(element);
+      if (!value) fail(name, "holds something that is no number, or out of range");
+      list.push_back(*value);
+    }
+    return list;
   }
   template <typename Enum>
   Enum enumerator(const std::string& name, size_t count) {
@@ -57,6 +63,7 @@ class Fields {
   std::optional<Digest> optional_digest(const std::string& name);
   std::vector<Digest> digests(const std::string& name);
   const Json& array(const std::string& name);
+  const Json& array(const std::string& name, size_t most);
   const Json& map(const std::string& name);
   // nullptr if it is not there.
   const Json* optional(const std::string& name);
@@ -65,6 +72,15 @@ class Fields {
   void end() const;
 
  private:
+  template <typename T>
+  static std::optional<T> as_number(const Json& value) {
+    if (value.is_number_unsigned() && std::in_range<T>(value.get<uint64_t>()))
+      return static_cast<T>(value.get<uint64_t>());
+    if (value.is_number_integer() && !value.is_number_unsigned() &&
+        std::in_range<T>(value.get<int64_t>()))
+      return static_cast<T>(value.get<int64_t>());
+    return {};
+  }
   const Json& field(const std::string& name);
   [[noreturn]] void fail(const std::string& name, const char* what) const;
   const Json& map_;

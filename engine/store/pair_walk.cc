@@ -102,6 +102,7 @@ class PairWalk {
   void add_settlement(const PairRecord& record);
   void add_round(const RoundCursor& round);
   void add_leaf();
+  void add_trace();
   void read_host(HostKey host);
 
   Database::View view_;
@@ -248,6 +249,7 @@ void PairWalk::start_view(HostKey host, const std::string& name) {
   pair_.hello.clear();
   pair_.detail = 0;
   pair_.stateful = false;
+  pair_.injection_ttl = 0;
   pair_.changes.clear();
   if (host_ && !host_->baseline.empty()) pair_.baseline = host_->baseline.front();
 }
@@ -256,6 +258,7 @@ bool PairWalk::show_record(const Callback& callback) {
   start_view({record_->key.address, record_->key.port}, record_->key.server_name);
   add_record(*record_, true);
   add_leaf();
+  add_trace();
   read_record();
   return callback(pair_);
 }
@@ -284,6 +287,7 @@ bool PairWalk::show(const Callback& callback, HostKey host, const std::string& n
     const uint32_t tried = record_->tries.empty() ? 0 : record_->tries.back().round;
     const uint32_t answered = cell.answered ? cell.answered->record.round : 0;
     add_record(*record_, std::max(settled, tried) >= answered);
+    add_trace();
     read_record();
   }
   add_leaf();
@@ -361,6 +365,17 @@ void PairWalk::add_leaf() {
   if (pair_.state.verdict != Verdict::same) return;
   if (!pair_.leaf) pair_.leaf = pair_.baseline;
   if (pair_.issuer.empty() && host_) pair_.issuer = host_->issuer;
+}
+
+// Who is not meddled with now has no place where that happens, wherever it did once. That and the
+// record spare the millions of `same` pairs a look-up.
+void PairWalk::add_trace() {
+  if (!pair_.state.settled || pair_.state.interference != Interference::yes) return;
+  const std::string key = schema::trace_key(pair_.key);
+  const auto value = view_.get(key);
+  if (!value) return;
+  const TraceRecord trace = schema::decode_trace(key, *value);
+  if (trace.outcome == TraceOutcome::located) pair_.injection_ttl = trace.injection_ttl;
 }
 
 }  // namespace

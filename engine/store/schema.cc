@@ -2,6 +2,9 @@
 // Values; keys are in schema_keys.cc.
 #include "engine/store/schema.h"
 
+#include <cassert>
+
+#include "engine/limits.h"
 #include "engine/store/big_endian.h"
 #include "engine/store/cbor.h"
 
@@ -11,6 +14,7 @@ namespace {
 enum Operation : uint8_t { put_host = 1, add_try = 2, settle_pair = 3 };
 
 constexpr size_t interference_count = 3;
+constexpr size_t rewritten_count = 16;  // of all sums of the bits
 
 Json to_json(const HostRecord& record) {
   return {{"st", record.status},         {"re", record.reason},
@@ -176,6 +180,25 @@ PairChange change_from(const Json& map, std::string_view key) {
   return change;
 }
 
+Json to_json(const TracedFlow& flow) {
+  assert(flow.path.size() <= limits::traced_hops);
+  return {{"sp", flow.source_port},
+          {"it", flow.injection_ttl},
+          {"ht", flow.host_ttl},
+          {"pa", flow.path}};
+}
+
+TracedFlow flow_from(const Json& map, std::string_view key) {
+  Fields fields(map, key);
+  TracedFlow flow;
+  flow.source_port = fields.number<uint16_t>("sp");
+  flow.injection_ttl = fields.number<uint8_t>("it");
+  flow.host_ttl = fields.number<uint8_t>("ht");
+  flow.path = fields.numbers<uint32_t>("pa", limits::traced_hops);
+  fields.end();
+  return flow;
+}
+
 std::string operand_bytes(Operation operation, Json value) {
   Json map;
   map["op"] = operation;
@@ -334,6 +357,55 @@ InterceptorRecord decode_interceptor(std::string_view key, std::string_view valu
   record.first_seen_ms = fields.number<int64_t>("t0");
   record.last_seen_ms = fields.number<int64_t>("t1");
   record.chain = fields.digests("ch");
+  fields.end();
+  return record;
+}
+
+std::string encode(const TraceRecord& record) {
+  assert(record.flows.size() <= limits::traced_flows);
+  assert(record.run_ttls.size() <= limits::traced_runs);
+  Json flows = Json::array();
+  for (const TracedFlow& flow : record.flows) flows.push_back(to_json(flow));
+  return to_bytes(
+      {{"rn", record.round},       {"t", record.time_ms},        {"oc", record.outcome},
+       {"mo", record.mode},        {"va", record.vantage},       {"it", record.injection_ttl},
+       {"ht", record.host_ttl},    {"hb", record.hop_before},    {"ha", record.hop_after},
+       {"ab", record.as_before},   {"aa", record.as_after},      {"ru", record.runs},
+       {"ag", record.agreeing},    {"rt", record.run_ttls},      {"pl", record.placement},
+       {"te", record.terminating}, {"tc", record.ttl_copied},    {"pc", record.path_changed},
+       {"rw", record.rewritten},   {"rh", record.rewritten_ttl}, {"co", record.connections},
+       {"hl", record.hellos},      {"fl", std::move(flows)}});
+}
+
+TraceRecord decode_trace(std::string_view key, std::string_view value) {
+  const Json map = from_bytes(key, value);
+  Fields fields(map, key);
+  TraceRecord record;
+  record.key = read_pair_key(key);
+  record.round = fields.number<uint32_t>("rn");
+  record.time_ms = fields.number<int64_t>("t");
+  record.outcome = fields.enumerator<TraceOutcome>("oc", trace_outcome_count);
+  record.mode = fields.enumerator<TraceMode>("mo", trace_mode_count);
+  record.vantage = fields.text("va");
+  record.injection_ttl = fields.number<uint8_t>("it");
+  record.host_ttl = fields.number<uint8_t>("ht");
+  record.hop_before = fields.number<uint32_t>("hb");
+  record.hop_after = fields.number<uint32_t>("ha");
+  record.as_before = fields.number<uint32_t>("ab");
+  record.as_after = fields.number<uint32_t>("aa");
+  record.runs = fields.number<uint8_t>("ru");
+  record.agreeing = fields.number<uint8_t>("ag");
+  record.run_ttls = fields.numbers<uint8_t>("rt", limits::traced_runs);
+  record.placement = fields.enumerator<Placement>("pl", placement_count);
+  record.terminating = fields.boolean("te");
+  record.ttl_copied = fields.boolean("tc");
+  record.path_changed = fields.boolean("pc");
+  record.rewritten = fields.enumerator<uint8_t>("rw", rewritten_count);
+  record.rewritten_ttl = fields.number<uint8_t>("rh");
+  record.connections = fields.number<uint32_t>("co");
+  record.hellos = fields.number<uint32_t>("hl");
+  for (const Json& flow : fields.array("fl", limits::traced_flows))
+    record.flows.push_back(flow_from(flow, key));
   fields.end();
   return record;
 }

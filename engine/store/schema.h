@@ -2,7 +2,7 @@
 // How the store's records lie on disk: format version 1.
 //
 //   key          := meta | round | names | hosts | page | discovered | host | pair | certificate
-//                 | interceptor
+//                 | interceptor | trace
 //   meta         := "m" "format version"              -> u32, the same in all versions to come
 //   round        := "r" number                        -> ROUND
 //   names        := "n" number                        -> [* text], the columns of the round
@@ -14,6 +14,7 @@
 //   pair         := "p" address port server-name      -> PAIR
 //   certificate  := "c" sha-256                       -> DER of the certificate
 //   interceptor  := "i" sha-256 of the public key     -> INTERCEPTOR
+//   trace        := "t" address port server-name      -> TRACE
 //
 //   number       := u32, of a round       page-index := u32
 //   address      := u32, an IPv4 address  port       := u16
@@ -53,6 +54,15 @@
 //   INTERCEPTOR  := { is: issuer, la: label, hs: hosts, an: autonomous systems, lv: leaves,
 //                     fl: forging leaves, pr: pairs, sn: [* text], t0: first seen, t1: last seen,
 //                     ch: [* digest] }
+//   TRACE        := { rn: round, t: time, oc: outcome, mo: mode, va: vantage, it: injection TTL,
+//                     ht: host TTL, hb: hop before, ha: hop after, ab: AS before, aa: AS after,
+//                     ru: runs, ag: agreeing, rt: [* TTL], pl: placement,
+//                     te: terminating (bool), tc: TTL copied (bool), pc: path changed (bool),
+//                     rw: bits of what was rewritten, rh: TTL of the hop that showed it first,
+//                     co: connections, hl: hellos, fl: [* FLOW] }
+//   FLOW         := { sp: source port, it: injection TTL, ht: host TTL, pa: [* address] }
+//
+// rt, fl and pa are no longer than limits.h allows.
 //
 // What commits add to hosts, pairs and pages goes in as operands of the merge (store/merge.h):
 //
@@ -94,6 +104,7 @@ enum class Kind : char {
   pair = 'p',
   certificate = 'c',
   interceptor = 'i',
+  trace = 't',
 };
 
 std::string version_key();
@@ -106,6 +117,7 @@ std::string host_key(uint32_t address, uint16_t port);
 std::string pair_key(const PairKey& key);
 std::string certificate_key(const Digest& digest);
 std::string interceptor_key(const Digest& spki);
+std::string trace_key(const PairKey& key);
 // What the keys of a kind begin with: of one round, one address.
 std::string prefix(Kind kind);
 std::string prefix(Kind kind, uint32_t number);
@@ -114,7 +126,7 @@ std::string prefix(Kind kind, uint32_t number);
 uint32_t read_round_key(std::string_view key);
 std::pair<uint32_t, uint32_t> read_numbers_key(std::string_view key);  // page, discovered
 std::pair<uint32_t, uint16_t> read_host_key(std::string_view key);
-PairKey read_pair_key(std::string_view key);
+PairKey read_pair_key(std::string_view key);   // pair, trace
 Digest read_digest_key(std::string_view key);  // certificate, interceptor
 
 // A key in words, for messages: "pair 192.0.2.1:443 example.org", "page 3 of round 1". Total.
@@ -129,6 +141,7 @@ std::string encode_hosts(std::span<const uint32_t> addresses);
 std::string encode(const HostRecord& record);
 std::string encode(const PairRecord& record);
 std::string encode(const InterceptorRecord& record);
+std::string encode(const TraceRecord& record);  // REQUIRES lists within limits.h
 
 uint32_t decode_version(std::string_view key, std::string_view value);
 RoundRecord decode_round(std::string_view key, std::string_view value);
@@ -138,6 +151,7 @@ HostStatus decode_discovered(std::string_view key, std::string_view value);
 HostRecord decode_host(std::string_view key, std::string_view value);
 PairRecord decode_pair(std::string_view key, std::string_view value);
 InterceptorRecord decode_interceptor(std::string_view key, std::string_view value);
+TraceRecord decode_trace(std::string_view key, std::string_view value);
 
 std::string encode_operand(const HostRecord& record);
 std::string encode_operand(const TryRecord& record);

@@ -31,6 +31,12 @@ std::string digest_key(Kind kind, const Digest& digest) {
   return key;
 }
 
+std::string host_name_key(Kind kind, const PairKey& pair) {
+  std::string key = prefix(kind, pair.address);
+  append_u16(key, pair.port);
+  return key + pair.server_name;
+}
+
 std::string bytes_in_hex(std::string_view bytes) {
   return hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
 }
@@ -78,10 +84,11 @@ std::string host_key(uint32_t address, uint16_t port) {
   return key;
 }
 
-std::string pair_key(const PairKey& pair_of) {
-  std::string key = prefix(Kind::pair, pair_of.address);
-  append_u16(key, pair_of.port);
-  return key + pair_of.server_name;
+std::string pair_key(const PairKey& pair) {
+  return host_name_key(Kind::pair, pair);
+}
+std::string trace_key(const PairKey& pair) {
+  return host_name_key(Kind::trace, pair);
 }
 
 std::string certificate_key(const Digest& digest) {
@@ -118,7 +125,7 @@ std::pair<uint32_t, uint16_t> read_host_key(std::string_view key) {
 }
 
 PairKey read_pair_key(std::string_view key) {
-  if (key.size() < 7 || !is_kind(key, Kind::pair))
+  if (key.size() < 7 || (!is_kind(key, Kind::pair) && !is_kind(key, Kind::trace)))
     broken(key, "the key is of another kind or length");
   return {read_u32(key.substr(1)), read_u16(key.substr(5)), std::string(key.substr(7))};
 }
@@ -147,6 +154,8 @@ std::string describe(std::string_view key) {
   if (is_kind(key, Kind::host, 7)) return "host " + host_text();
   if (key.size() >= 7 && is_kind(key, Kind::pair))
     return "pair " + host_text() + " " + printable(key.substr(7));
+  if (key.size() >= 7 && is_kind(key, Kind::trace))
+    return "trace " + host_text() + " " + printable(key.substr(7));
   if (is_kind(key, Kind::certificate, 33)) return "certificate " + bytes_in_hex(key.substr(1));
   if (is_kind(key, Kind::interceptor, 33)) return "interceptor " + bytes_in_hex(key.substr(1));
   return "key " + bytes_in_hex(key);

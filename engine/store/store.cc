@@ -104,6 +104,13 @@ std::optional<PairRecord> Store::pair(const PairKey& pair_key) const {
   return schema::decode_pair(key, *value);
 }
 
+std::optional<TraceRecord> Store::trace(const PairKey& pair_key) const {
+  const std::string key = schema::trace_key(pair_key);
+  const auto value = Database::View(state_->database).get(key);
+  if (!value) return {};
+  return schema::decode_trace(key, *value);
+}
+
 std::optional<std::vector<uint8_t>> Store::certificate(const Digest& digest) const {
   const auto value = Database::View(state_->database).get(schema::certificate_key(digest));
   if (!value) return {};
@@ -140,6 +147,13 @@ void Store::for_each_interceptor(
             [&](std::string_view key, std::string_view value) {
               return callback(schema::decode_interceptor(key, value));
             });
+}
+
+void Store::for_each_trace(const std::function<bool(const TraceRecord&)>& callback) const {
+  Database::View(state_->database)
+      .scan(schema::prefix(schema::Kind::trace), [&](std::string_view key, std::string_view value) {
+        return callback(schema::decode_trace(key, value));
+      });
 }
 
 }  // namespace steppe

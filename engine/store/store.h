@@ -35,7 +35,8 @@ class StoreBatch {
   void put_host(const HostRecord& record);
   void put_certificate(const Digest& digest, std::span<const uint8_t> der);
   void put_interceptor(const InterceptorRecord& record);
-  // The latest trace of a pair takes the place of the one before it.
+  // The latest trace of a pair takes the place of the one before it. REQUIRES lists within
+  // limits.h.
   void put_trace(const TraceRecord& record);
   // Without `hosts`. Cheap to repeat: the names are written only when they changed.
   void put_round(const RoundRecord& record);
@@ -74,7 +75,8 @@ struct PairView {
   std::string vantage, hello;
   uint8_t detail = 0;  // alert description, ICMP code ...
   bool stateful = false;
-  uint8_t injection_ttl = 0;  // as the pair's trace located it; 0: it has not
+  // As the pair's trace located it, where the pair is interfered with; 0: it has not.
+  uint8_t injection_ttl = 0;
   std::vector<PairChange> changes;
 };
 
@@ -109,8 +111,8 @@ class Store {
   std::optional<TraceRecord> trace(const PairKey& key) const;
   std::optional<std::vector<uint8_t>> certificate(const Digest& digest) const;
 
-  // In key order: hosts by address; pairs by address, port, name. The callback returns false to
-  // stop. Each shows the store as it was when the call began.
+  // In key order: hosts by address; pairs and traces by address, port, name. The callback returns
+  // false to stop. Each shows the store as it was when the call began.
   void for_each_host(const std::function<bool(const HostRecord&)>& callback) const;
   void for_each_record(const std::function<bool(const PairRecord&)>& callback) const;
   void for_each_certificate(

@@ -40,6 +40,10 @@ void StoreBatch::put_interceptor(const InterceptorRecord& record) {
   state_->writes.Put(schema::interceptor_key(record.spki), schema::encode(record));
 }
 
+void StoreBatch::put_trace(const TraceRecord& record) {
+  state_->writes.Put(schema::trace_key(record.key), schema::encode(record));
+}
+
 void StoreBatch::put_round(const RoundRecord& record) {
   state_->writes.Put(schema::round_key(record.round), schema::encode(record));
   state_->names[record.round] = schema::encode_names(record.names);

@@ -83,6 +83,40 @@ constexpr Field interceptor_fields[] = {
     {"chain_sha256", list, false},
 };
 
+constexpr Field trace_fields[] = {
+    {"host", text, true},
+    {"port", number, true},
+    {"sni", text, true},
+    {"outcome", text, true},
+    {"injection_ttl", number, true},
+    {"host_ttl", number, true},
+    {"hops_before_host", number, true},
+    {"hop_before", text, true},
+    {"hop_after", text, true},
+    {"asn_before", number, true},
+    {"asn_after", number, true},
+    {"path", list, true},
+    {"runs", number, true},
+    {"agreeing", number, true},
+    {"confidence", number, true},
+    {"run_ttls", list, true},
+    {"placement", text, true},
+    {"terminating", boolean, true},
+    {"ttl_copied", boolean, true},
+    {"path_changed", boolean, true},
+    {"rewritten", list, true},
+    {"rewritten_ttl", number, true},
+    {"source_port", number, true},
+    {"mode", text, true},
+    {"connections", number, true},
+    {"hellos", number, true},
+    {"ways", number, true},
+    {"flows", list, false},
+    {"vantage", text, true},
+    {"round", number, true},
+    {"time", text, true},
+};
+
 constexpr Field round_fields[] = {
     {"round", number, true},    {"stage", text, true},   {"pass", number, true},
     {"position", number, true}, {"started", text, true}, {"last_checkpoint", text, true},
@@ -120,13 +154,20 @@ constexpr Shape interceptors = {
       });
     }};
 
+constexpr Shape traces = {
+    "traces", "where the answers for a pair are made, as its latest trace found it", trace_fields,
+    [](const Store& store, const std::function<bool(const Row&)>& callback) {
+      store.for_each_trace(
+          [&](const TraceRecord& trace) { return callback(trace_to_json(trace)); });
+    }};
+
 constexpr Shape rounds = {"rounds", "every campaign that was run into this database", round_fields,
                           [](const Store& store, const std::function<bool(const Row&)>& callback) {
                             for (const RoundRecord& round : store.rounds())
                               if (!callback(round_to_json(round))) return;
                           }};
 
-constexpr const Shape* all[] = {&pairs, &hosts, &certs, &interceptors, &rounds};
+constexpr const Shape* all[] = {&pairs, &hosts, &certs, &interceptors, &traces, &rounds};
 
 }  // namespace
 

@@ -9,7 +9,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
+#include <cmath>
 #include <memory>
+#include <set>
 
 #include "engine/plan/operator_error.h"
 #include "engine/plan/prefix_set.h"
@@ -114,6 +116,59 @@ Row spki_sha256_of(const X509* certificate) {
   return hex(digest);
 }
 
+std::string hop_text(uint32_t address) {
+  return address == 0 ? "*" : format_address(address);
+}
+
+// One end of the link where a hello is answered in the host's place; null for the scanner itself.
+Row link_end(const TraceRecord& trace, int ttl, uint32_t address) {
+  if (trace.outcome != TraceOutcome::located || ttl <= 0) return nullptr;
+  if (address == 0 && ttl == trace.host_ttl) return format_address(trace.key.address);
+  return hop_text(address);
+}
+
+// The hop at TTL 1 first, and the host last where its TTL is known: hops that nothing was heard of
+// in between are as silent as those that the record has.
+Row path_of(std::span<const uint32_t> hops, uint8_t host_ttl, uint32_t host) {
+  Row path = Row::array();
+  for (const uint32_t address : hops) path.push_back(hop_text(address));
+  if (host_ttl == 0) return path;
+  while (path.size() + 1 < host_ttl) path.push_back("*");
+  path.push_back(format_address(host));
+  return path;
+}
+
+Row rewritten_words(uint8_t bits) {
+  if (bits == 0) return nullptr;
+  Row words = Row::array();
+  if (bits & rewritten::type_of_service) words.push_back("tos");
+  if (bits & rewritten::identification) words.push_back("id");
+  if (bits & rewritten::ttl) words.push_back("ttl");
+  if (bits & rewritten::sequence) words.push_back("sequence");
+  return words;
+}
+
+// Different paths, among those that reach the host.
+size_t count_ways(std::span<const TracedFlow> flows) {
+  std::set<std::pair<uint8_t, std::vector<uint32_t>>> ways;
+  for (const TracedFlow& flow : flows)
+    if (flow.host_ttl != 0) ways.emplace(flow.host_ttl, flow.path);
+  return ways.size();
+}
+
+Row flows_of(const TraceRecord& trace) {
+  if (trace.flows.size() <= 1) return nullptr;
+  Row flows = Row::array();
+  for (const TracedFlow& flow : trace.flows)
+    flows.push_back({
+        {"source_port", flow.source_port},
+        {"injection_ttl", number_or_null(flow.injection_ttl)},
+        {"host_ttl", number_or_null(flow.host_ttl)},
+        {"path", path_of(flow.path, flow.host_ttl, trace.key.address)},
+    });
+  return flows;
+}
+
 }  // namespace
 
 std::string format_time(int64_t unix_ms) {
@@ -200,7 +255,7 @@ Row pair_to_json(const PairView& pair) {
       {"vantage", text_or_null(pair.vantage)},
       {"round", number_or_null(pair.round)},
       {"hello", text_or_null(pair.hello)},
-      {"ttl", nullptr},  // the injection TTL is a trace's to tell
+      {"ttl", number_or_null(pair.injection_ttl)},
       {"stateful", pair.stateful},
       {"detail", number_or_null(pair.detail)},
       {"changes", std::move(changes)},
@@ -271,6 +326,48 @@ Row interceptor_to_json(const InterceptorRecord& interceptor) {
       {"first_seen", time_or_null(interceptor.first_seen_ms)},
       {"last_seen", time_or_null(interceptor.last_seen_ms)},
       {"chain_sha256", list_of(interceptor.chain)},
+  };
+}
+
+Row trace_to_json(const TraceRecord& trace) {
+  // Beyond the host there is nobody: such a TTL is the box's doing, which copies what is left of
+  // it.
+  const bool before_host = trace.injection_ttl != 0 && trace.injection_ttl <= trace.host_ttl;
+  const TracedFlow flow = trace.flows.empty() ? TracedFlow() : trace.flows.front();
+  const double confidence_percent =
+      trace.runs == 0 ? 0 : std::round(100.0 * trace.agreeing / trace.runs);
+  return {
+      {"host", format_address(trace.key.address)},
+      {"port", trace.key.port},
+      {"sni", trace.key.server_name},
+      {"outcome", to_string(trace.outcome)},
+      {"injection_ttl", number_or_null(trace.injection_ttl)},
+      {"host_ttl", number_or_null(trace.host_ttl)},
+      {"hops_before_host", before_host ? Row(trace.host_ttl - trace.injection_ttl) : Row(nullptr)},
+      {"hop_before", link_end(trace, trace.injection_ttl - 1, trace.hop_before)},
+      {"hop_after", link_end(trace, trace.injection_ttl, trace.hop_after)},
+      {"asn_before", number_or_null(trace.as_before)},
+      {"asn_after", number_or_null(trace.as_after)},
+      {"path", path_of(flow.path, trace.host_ttl, trace.key.address)},
+      {"runs", trace.runs},
+      {"agreeing", trace.agreeing},
+      {"confidence", trace.runs == 0 ? Row(nullptr) : Row(confidence_percent / 100)},
+      {"run_ttls", trace.run_ttls},
+      {"placement", to_string(trace.placement)},
+      {"terminating", trace.terminating},
+      {"ttl_copied", trace.ttl_copied},
+      {"path_changed", trace.path_changed},
+      {"rewritten", rewritten_words(trace.rewritten)},
+      {"rewritten_ttl", number_or_null(trace.rewritten_ttl)},
+      {"source_port", number_or_null(flow.source_port)},
+      {"mode", to_string(trace.mode)},
+      {"connections", trace.connections},
+      {"hellos", trace.hellos},
+      {"ways", count_ways(trace.flows)},
+      {"flows", flows_of(trace)},
+      {"vantage", text_or_null(trace.vantage)},
+      {"round", number_or_null(trace.round)},
+      {"time", time_or_null(trace.time_ms)},
   };
 }
 

@@ -27,6 +27,7 @@ Row host_to_json(const HostRecord& host);
 // der: any bytes; what cannot be parsed has null in every field but sha256 and raw.
 Row certificate_to_json(const Digest& digest, std::span<const uint8_t> der);
 Row interceptor_to_json(const InterceptorRecord& interceptor);
+Row trace_to_json(const TraceRecord& trace);
 Row round_to_json(const RoundRecord& round);
 
 // A kind of record that can be exported.

@@ -6,7 +6,71 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "modules/outputs/shapes.h"
+
 namespace steppe {
+
+namespace {
+
+std::string_view outcome_text(TraceOutcome outcome) {
+  switch (outcome) {
+    case TraceOutcome::located:
+      return "located";
+    case TraceOutcome::not_injected:
+      return "not located: only the host's own answers came";
+    case TraceOutcome::unreachable:
+      return "not located: no connection to the host";
+    case TraceOutcome::no_answer:
+      return "not located: no answer to the name at any TTL";
+    case TraceOutcome::no_control:
+      return "not located: the host did not answer the control name";
+    case TraceOutcome::no_majority:
+      return "not located: the runs do not agree";
+  }
+  return "unknown";
+}
+
+// Null is the scanner's own end.
+std::string link_end_text(const Row& hop, uint32_t as_number) {
+  if (hop.is_null()) return "the scanner";
+  const auto text = hop.get<std::string>();
+  return as_number == 0 ? text : fmt::format("{} (AS{})", text, as_number);
+}
+
+std::string injection_text(const TraceRecord& trace) {
+  if (trace.host_ttl == 0)
+    return fmt::format("injected at TTL {}, the host's own distance is not known",
+                       trace.injection_ttl);
+  const int hops = trace.host_ttl - trace.injection_ttl;
+  return fmt::format("injected at TTL {}, host at TTL {}: {}", trace.injection_ttl, trace.host_ttl,
+                     hops < 0    ? "only beyond the host"
+                     : hops == 1 ? "1 hop before the host"
+                                 : fmt::format("{} hops before the host", hops));
+}
+
+std::string path_text(const Row& path, const TraceRecord& trace) {
+  const bool located = trace.outcome == TraceOutcome::located;
+  std::string text;
+  for (size_t i = 0; i < path.size(); i++) {
+    if (i > 0) text += ' ';
+    if (located && i + 1 == trace.injection_ttl) text += "[injected] ";
+    text += path[i].get<std::string>();
+  }
+  return text;
+}
+
+std::string box_text(const TraceRecord& trace) {
+  std::vector<std::string_view> facts;
+  if (trace.placement == Placement::in_path) facts.emplace_back("in the path: it keeps the hello");
+  if (trace.placement == Placement::on_path)
+    facts.emplace_back("beside the path: the hello goes on to the host");
+  if (trace.terminating) facts.emplace_back("it ends every TCP connection itself");
+  if (trace.ttl_copied)
+    facts.emplace_back("its answers leave with the TTL that the hello had left");
+  return fmt::format("{}", fmt::join(facts, "; "));
+}
+
+}  // namespace
 
 std::string describe_shift(int64_t seconds) {
   // Whole days from two on; a shift of 24 hours is better known as that.
@@ -52,6 +116,36 @@ std::string describe_evidence(const Evidence& evidence) {
                      : evidence.anchored ? "not trusted by browsers now, but anchored in a root"
                                          : "not trusted by browsers");
   return fmt::format("{}", fmt::join(facts, "; "));
+}
+
+std::vector<std::pair<std::string, std::string>> describe_trace(const TraceRecord& trace) {
+  // The row decides what counts as known; the words here are only its.
+  const Row row = trace_to_json(trace);
+  std::vector<std::pair<std::string, std::string>> facts;
+  const auto add = [&](const char* label, std::string text) {
+    if (!text.empty()) facts.emplace_back(label, std::move(text));
+  };
+  add("trace", std::string(outcome_text(trace.outcome)));
+  if (trace.outcome == TraceOutcome::located) {
+    add("link", link_end_text(row["hop_before"], trace.as_before) + " -> " +
+                    link_end_text(row["hop_after"], trace.as_after));
+    add("injection", injection_text(trace));
+  }
+  add("path", path_text(row["path"], trace));
+  if (trace.path_changed) add("", "not every hop was the same in all runs");
+  if (row["ways"] > 1)
+    add("ways", fmt::format("{} different paths on {} source ports", row["ways"].get<size_t>(),
+                            trace.flows.size()));
+  if (trace.runs > 0)
+    add("confidence",
+        fmt::format("{:.2f}: {} of {} runs agree (TTL {})", row["confidence"].get<double>(),
+                    trace.agreeing, trace.runs, fmt::join(trace.run_ttls, " ")));
+  add("box", box_text(trace));
+  if (trace.rewritten != 0)
+    add("rewritten", fmt::format("{}, seen first at TTL {}",
+                                 fmt::join(row["rewritten"].get<std::vector<std::string>>(), " "),
+                                 trace.rewritten_ttl));
+  return facts;
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {

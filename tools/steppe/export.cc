@@ -24,7 +24,8 @@ constexpr const char* examples =
     "  steppe export pairs --db kz.db --output-filter 'verdict != same' -o pairs.jsonl\n"
     "  steppe export pairs --db kz.db --format csv -f host,sni,verdict,evidence.key\n"
     "  steppe export pairs --db kz.db --output-filter 'interference = yes && asn = 9198'\n"
-    "  steppe export interceptors --db kz.db | jq .issuer\n";
+    "  steppe export interceptors --db kz.db | jq .issuer\n"
+    "  steppe export traces --db kz.db --output-filter 'hops_before_host >= 3'\n";
 
 std::string description() {
   std::string text = "Writes what a database holds. KIND is one of\n";

@@ -119,6 +119,14 @@ std::string tries_text(const PairRecord& record) {
   return text;
 }
 
+std::string trace_text(const TraceRecord& trace) {
+  std::string text;
+  for (const auto& [label, fact] : describe_trace(trace)) text += line(label, fact);
+  return text + line("traced", fmt::format("{} in round {}, {} connections, {} hellos",
+                                           time_or_dash(trace.time_ms), trace.round,
+                                           trace.connections, trace.hellos));
+}
+
 std::vector<HostRecord> hosts_at(const Store& store, uint32_t address) {
   std::vector<HostRecord> hosts;
   store.for_each_host([&](const HostRecord& host) {
@@ -182,8 +190,9 @@ int run_query(int argc, const char* const* argv) {
         continue;
       }
       text += pair_text(pair, !f.name.empty());
-      if (!f.name.empty())
-        if (const auto record = store.pair(pair.key)) text += tries_text(*record);
+      if (f.name.empty()) continue;
+      if (const auto record = store.pair(pair.key)) text += tries_text(*record);
+      if (const auto trace = store.trace(pair.key)) text += trace_text(*trace);
     }
     if (f.name.empty()) text += fmt::format("\n{} other names: same as the baseline\n", same);
   }
