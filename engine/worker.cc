@@ -101,7 +101,8 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
     if (handed_over && received < limits::burst) connections_.on_timers(now_ms_, timers_per_round);
     uint32_t probed = 0;
     const int stop = control.stop.load(std::memory_order_relaxed);
-    if (stop >= 2) break;
+    // Sweeps are long, and half of one says nothing.
+    if (stop >= 2 || (stop != 0 && !pass.sweeps.empty())) break;
     if (!list_done) {
       if (stop == 0) probed = probe(list, polite, control);
       if (stop != 0 || list.exhausted()) {

@@ -4,19 +4,21 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
 namespace steppe {
 namespace {
 
-constexpr uint8_t first_sent_ttl = 64;  // of whoever answers, but for those that copy
+constexpr uint8_t usual_ttl = 64;  // of the host's packets
 
 // What a hello meets on its way. Routers have the numbers of their TTLs as addresses.
 struct Way {
   uint8_t host_ttl = 9;
   uint8_t box_ttl = 5;  // the smallest that reaches the box; 0: there is none
   bool in_path = true, terminating = false, copies_ttl = false;
+  uint8_t box_sends_ttl = usual_ttl;
   Verdict says = Verdict::injected;
   std::set<uint8_t> silent = {};
   double loss = 0;              // of each packet, both ways
@@ -44,8 +46,8 @@ struct Way {
         const bool at_box = box_ttl != 0 && ttl >= box_ttl + slow && (hit || terminating);
         if (at_box || box_has_it) {
           box_has_it = box_has_it || in_path;
-          const int received =
-              (copies_ttl ? ttl : first_sent_ttl + box_ttl - 1) - 2 * (box_ttl - 1);
+          const int hops = box_ttl - 1;
+          const int received = copies_ttl ? ttl - 2 * hops : box_sends_ttl - hops;
           if (received > 0 && !lost()) {
             answer.answered_ttl = ttl;
             answer.received_ttl = static_cast<uint8_t>(received);
@@ -59,7 +61,7 @@ struct Way {
         if (ttl >= host_ttl) {
           if (lost()) continue;
           answer.answered_ttl = ttl;
-          answer.received_ttl = first_sent_ttl - host_ttl + 1;
+          answer.received_ttl = static_cast<uint8_t>(usual_ttl - host_ttl + 1);
           answer.verdict = Verdict::same;
           return answer;
         }
@@ -113,6 +115,9 @@ TEST(Location, FindsTheLink) {
   EXPECT_FALSE(found.terminating || found.ttl_copied || found.path_changed);
   EXPECT_EQ(found.path, (std::vector<uint32_t>{1, 2, 3, 4, 5, 6, 7, 8}));
   EXPECT_EQ(found.connections, 4u);  // a control, and three runs
+  // The control as far as the host, the first run as far as the box; the others need no more than
+  // the two TTLs before it.
+  EXPECT_EQ(found.hellos, 9u + 5 + 3 + 3);
 }
 
 // Each box place on ways of each length, silent routers anywhere: the TTL is right in every mode,
@@ -145,16 +150,19 @@ TEST(Location, FindsEveryPlaceInEveryMode) {
 
 // A lost packet makes an answer come with a larger TTL: one run may be wrong, not most of them.
 TEST(Location, OutvotesWhatLossDid) {
-  uint32_t disagreeing = 0;
-  for (uint32_t seed = 0; seed < 3000; ++seed) {
-    Way way{.host_ttl = 12, .box_ttl = 7, .silent = {3, 6, 9}, .loss = 0.1};
-    way.random.seed(seed);
-    const Location found = trace(way);
-    ASSERT_EQ(found.outcome, TraceOutcome::located) << seed;
-    ASSERT_EQ(found.injection_ttl, 7) << seed;
-    disagreeing += found.agreeing < found.run_ttls.size();
+  for (const TraceMode mode : {TraceMode::one_connection, TraceMode::per_connection}) {
+    uint32_t disagreeing = 0;
+    for (uint32_t seed = 0; seed < 3000; ++seed) {
+      Way way{.host_ttl = 12, .box_ttl = 7, .silent = {3, 6, 9}, .loss = 0.1};
+      way.random.seed(seed);
+      const Location found = trace(way, mode);
+      ASSERT_EQ(found.outcome, TraceOutcome::located) << seed;
+      ASSERT_EQ(found.injection_ttl, 7) << seed;
+      disagreeing += found.agreeing < found.run_ttls.size();
+    }
+    EXPECT_GT(disagreeing, 0u);    // else nothing was outvoted
+    EXPECT_LT(disagreeing, 300u);  // 3 sends lose one answer in 150; runs of one send, one in five
   }
-  EXPECT_GT(disagreeing, 0u);  // else nothing was outvoted
 }
 
 // A box that is slower than the routers is found late at first: with a TTL that has gone on.
@@ -165,7 +173,8 @@ TEST(Location, GoesBackForSlowBoxes) {
     EXPECT_EQ(found.injection_ttl, 5) << +slow_by;
     EXPECT_EQ(found.run_ttls.front(), 5 + slow_by);
     EXPECT_EQ(found.placement, Placement::on_path);
-    EXPECT_LT(found.agreeing, found.run_ttls.size());
+    // A run that is answered at its very first TTL has no say.
+    EXPECT_EQ(std::ranges::count(found.run_ttls, 5), std::ssize(found.run_ttls) - 1);
   }
 }
 
@@ -192,6 +201,11 @@ TEST(Location, RecognisesCopiedTtls) {
       EXPECT_EQ(found.placement, in_path ? Placement::in_path : Placement::on_path);
       EXPECT_EQ(found.run_ttls.front(), 2 * box_ttl - 1);
     }
+  // Next to nothing left of the TTL, but the same with every hello: somebody begins low.
+  Way low{.box_sends_ttl = 6};
+  EXPECT_FALSE(trace(low).ttl_copied);
+  EXPECT_EQ(trace(low).injection_ttl, 5);
+  EXPECT_EQ(trace(low).connections, 5u);
   // Nearer to the host than to us, its answers come only from beyond the host's distance.
   Way far{.host_ttl = 9, .box_ttl = 7, .copies_ttl = true};
   const Location found = trace(far);
@@ -248,7 +262,9 @@ TEST(Location, SaysWhyNothingIsLocated) {
   EXPECT_EQ(nobody.location().outcome, TraceOutcome::unreachable);
 
   Way silent{.host_ttl = 200, .box_ttl = 0};
-  EXPECT_EQ(trace(silent).outcome, TraceOutcome::no_control);
+  const Location unanswered = trace(silent);
+  EXPECT_EQ(unanswered.outcome, TraceOutcome::no_control);
+  EXPECT_EQ(unanswered.connections, 6u);  // three times, as far as 32 and then as far as 64
 
   Way swallows{.copies_ttl = true};  // and its answers never arrive
   swallows.box_ttl = 8;
@@ -270,7 +286,7 @@ TEST(Location, SaysWhyNothingIsLocated) {
 
 // A box that meets some connections only: its answers locate it, the host's own do not count.
 TEST(Location, BearsConnectionsThatTheBoxMisses) {
-  Way way{.missed = {1, 2, 4}};
+  Way way{.missed = {0, 2, 4}};
   const Location found = trace(way);
   EXPECT_EQ(found.outcome, TraceOutcome::located);
   EXPECT_EQ(found.injection_ttl, 5);
@@ -313,6 +329,18 @@ TEST(Location, KeepsWhatQuotesShowed) {
   const Location found = trace(way);
   EXPECT_EQ(found.rewritten, rewritten::type_of_service);
   EXPECT_EQ(found.rewritten_ttl, 4);
+
+  // Nearest first, whichever is heard of first.
+  TraceCourse course(TraceMode::one_connection, 1, Verdict::injected);
+  SweepAnswer answer{
+      .connected = true, .latest_ttl = 9, .answered_ttl = 9, .verdict = Verdict::same};
+  answer.hops[6] = {.router = 7, .unreachable = 0, .rewritten = rewritten::ports, .reserved = 0};
+  course.add(answer);
+  answer.verdict = Verdict::injected;
+  answer.hops[2] = {.router = 3, .unreachable = 0, .rewritten = rewritten::ttl, .reserved = 0};
+  course.add(answer);
+  EXPECT_EQ(course.location().rewritten, rewritten::ports | rewritten::ttl);
+  EXPECT_EQ(course.location().rewritten_ttl, 3);
 }
 
 TEST(Location, MarksPathsThatChange) {
