@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -145,6 +146,7 @@ class Campaign {
 
   uint64_t passes_begun_ = 0;
   uint64_t to_trace_ = 0, traced_ = 0;  // pairs
+  std::set<Link> injecting_links_;      // that were located so far
 
   // For the status line.
   std::mutex write_mutex_;                      // judges' writer and the ticks between

@@ -17,6 +17,10 @@ namespace {
 // so many are tried.
 constexpr uint32_t paths_tried = 4;
 
+// Before all the others so many pairs are traced, where there are several times as many: they tell
+// on which links to look first.
+constexpr size_t pilots = 64, pilots_worthwhile = 256;
+
 // Late SYN-ACKs are awaited only this long: who was not met is asked again in the next pass.
 constexpr uint32_t late_ms = 2000;
 constexpr int64_t syn_interval_ms = 1000;
@@ -73,15 +77,20 @@ void Campaign::trace() {
   const uint32_t flows = std::max(config_.trace.flows, paths_tried) *
                          (config_.trace.mode == TraceMode::per_port ? limits::hops : 1);
   const uint32_t pairs_at_once = std::max(config_.port.source_port_count / flows, 1u);
+  std::ranges::shuffle(pairs, std::mt19937_64(config_.seed));
   std::unordered_map<uint32_t, uint32_t> pairs_of;
   std::map<uint32_t, std::vector<TracePair>> batches;
-  for (TracePair& pair : pairs)
-    batches[pairs_of[pair.host]++ / pairs_at_once].push_back(std::move(pair));
+  for (TracePair& pair : pairs) {
+    const bool is_pilot = pairs.size() >= pilots_worthwhile && batches[0].size() < pilots &&
+                          !pairs_of.contains(pair.host);
+    const uint32_t earlier = pairs_of[pair.host]++;
+    batches[is_pilot ? 0 : 1 + earlier / pairs_at_once].push_back(std::move(pair));
+  }
   for (auto& [number, batch] : batches)
     if (stopping() || !trace_batch(batch)) return;
 }
 
-// The pairs of this round with interference, by host; without those that were traced before the
+// The pairs of this round with interference; without those that were traced before the
 // stage was interrupted.
 std::vector<Campaign::TracePair> Campaign::pairs_to_trace() const {
   const TraceConfig& trace = config_.trace;
@@ -209,6 +218,7 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan) {
   std::vector<RepeatedList::Item> items;
   for (TracePair& pair : pairs)
     for (TraceFlow& flow : pair.flows) {
+      flow.course.expect(injecting_links_);
       const auto question = flow.course.next();
       if (!question) continue;
       Sweep& sweep = sweeps[flow.slot];
@@ -358,6 +368,8 @@ void Campaign::put_trace(const TracePair& pair, const TracePlan& plan) {
     if (i != speaker) add_flow(pair.flows[i]);
   round_->put_trace(record);
   ++traced_;
+  if (record.hop_before != 0 && location.hop_after != 0)
+    injecting_links_.emplace(record.hop_before, location.hop_after);
 }
 
 }  // namespace steppe

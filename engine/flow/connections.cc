@@ -179,7 +179,7 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   side.started_ms = now_ms;
   side.window = segment.window;
   if (!pass_->sweeps.empty()) {
-    begin_sweep(*flow, pass_->sweep(flow->host, flow->variant), segment, now_ms);
+    begin_sweep(*flow, pass_->sweep(flow->host, flow->variant), now_ms);
     return PacketOutcome::syn_ack_opened;
   }
   timers_.set(table_.index(flow), TimerClass::retransmit_first, now_ms);
@@ -401,9 +401,8 @@ bool Connections::deliver(Flow& flow, rte_mbuf* data, uint8_t ttl) {
 // -----------------------------------------------------------------------------------------
 
 // The handshake ends at full TTL, in a segment of its own: what carries the name may not get far.
-void Connections::begin_sweep(Flow& flow, Sweep& sweep, const Segment& syn_ack, uint32_t now_ms) {
+void Connections::begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms) {
   sweep.connected = true;
-  sweep.syn_ack_ttl = syn_ack.ttl;
   flow.state = static_cast<uint32_t>(FlowState::sweeping);
   send_acknowledgement(flow);
   timers_.set(table_.index(&flow), TimerClass::sweep, now_ms);

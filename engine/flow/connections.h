@@ -67,7 +67,7 @@ class Connections {
   bool deliver(Flow& flow, rte_mbuf* data, uint8_t ttl);
   void send_hello(Flow& flow);
   void send_acknowledgement(Flow& flow);
-  void begin_sweep(Flow& flow, Sweep& sweep, const Segment& syn_ack, uint32_t now_ms);
+  void begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms);
   void send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms);
   void note_answer(Flow& flow, const Segment& segment);
   void on_sweep_timer(Flow& flow, uint32_t now_ms);

@@ -37,7 +37,7 @@ struct Sweep {
            heard_ms = 0;     // when it was sent last; when its router was heard, 0: not yet
   uint32_t hellos = 0;       // packets with a limited TTL, in all
   uint8_t answered_ttl = 0;  // the TTL that was out when something answered; 0: nothing did
-  uint8_t syn_ack_ttl = 0, answer_ttl = 0;     // as received
+  uint8_t answer_ttl = 0;    // of the answer, as received
   std::atomic<bool> hops_differ{false};        // two routers answered for one TTL
   std::array<AtomicHop, limits::hops> hops{};  // by TTL - 1
 };

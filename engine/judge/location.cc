@@ -101,8 +101,16 @@ uint8_t TraceCourse::last_ttl() const {
 }
 
 void TraceCourse::begin_run() {
-  first_ttl_ = ttl_ = lowest_ttl_ > lead ? lowest_ttl_ - lead : 1;
+  const uint8_t guess = lowest_ttl_ != 0 ? lowest_ttl_ : expected_ttl_;
+  first_ttl_ = ttl_ = guess > lead ? guess - lead : 1;
   silent_ = resumed_ = 0;
+}
+
+void TraceCourse::expect(const std::set<Link>& links) {
+  if (phase_ != Phase::test || attempts_ > 0 || ttl_ != first_ttl_ || expected_ttl_ != 0) return;
+  for (uint8_t ttl = 2; ttl < host_ttl_ && expected_ttl_ == 0; ++ttl)
+    if (links.contains({router(ttl - 1), router(ttl)})) expected_ttl_ = ttl;
+  begin_run();
 }
 
 // --- what came back -----------------------------------------------------------------------------

@@ -6,7 +6,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/judge/verdict.h"
@@ -82,6 +84,9 @@ struct Location {
   std::vector<uint32_t> path;
 };
 
+// The routers on both sides of a link.
+using Link = std::pair<uint32_t, uint32_t>;
+
 // The course of one pair's trace on one 5-tuple: a control name for the path and the host's own
 // distance, then the name in `runs` runs that must agree. The first run begins at TTL 1; those
 // after it two below the smallest TTL that was answered, and wait longer at each. A run that is
@@ -96,6 +101,9 @@ class TraceCourse {
   std::optional<SweepQuestion> next() const;
   // What came of next().
   void add(const SweepAnswer& answer);
+  // Links that other pairs were injected on, as (router before, router after): if the control's
+  // path crosses one, the first run begins there. To be told before each next().
+  void expect(const std::set<Link>& links);
   // The control was answered from no farther than the name: either the box ends every connection
   // itself, or it sits on the host's own link. Only a path that the box does not touch can tell.
   bool wants_path() const;
@@ -127,7 +135,7 @@ class TraceCourse {
   uint8_t first_ttl_ = 1, ttl_ = 1;  // of the run; of the next connection
   uint8_t silent_ = 0;               // connections with this TTL that nobody answered (a TTL each)
   uint8_t unconnected_ = 0, resumed_ = 0, failures_ = 0, own_answers_ = 0, attempts_ = 0;
-  uint8_t host_ttl_ = 0, lowest_ttl_ = 0;
+  uint8_t host_ttl_ = 0, lowest_ttl_ = 0, expected_ttl_ = 0;
   std::vector<uint8_t> run_ttls_;
   uint8_t trigger_received_ttl_ = 0;  // of the answer to the smallest TTL so far
   bool ttl_copied_ = false, path_changed_ = false;

@@ -120,6 +120,37 @@ TEST(Location, FindsTheLink) {
   EXPECT_EQ(found.hellos, 9u + 5 + 3 + 3);
 }
 
+// Where others were injected on the same way, the first run begins; a guess that is wrong either
+// way only costs.
+TEST(Location, BeginsWhereOthersWereInjected) {
+  for (const uint8_t box_ttl : {5, 8, 4, 2})
+    for (const uint8_t others : {5, 8}) {
+      Way way{.box_ttl = box_ttl};
+      TraceCourse course(TraceMode::one_connection, 3, Verdict::injected);
+      uint8_t first_ttl = 0;
+      while (true) {
+        course.expect({{others - 1, others}, {77, 78}});
+        const auto question = course.next();
+        if (!question) break;
+        if (!question->control && first_ttl == 0) first_ttl = question->first_ttl;
+        course.add(way.answer(*question));
+      }
+      EXPECT_EQ(first_ttl, others - 2);
+      EXPECT_EQ(course.location().outcome, TraceOutcome::located);
+      EXPECT_EQ(course.location().injection_ttl, box_ttl) << "others at " << +others;
+      EXPECT_EQ(course.location().run_ttls, (std::vector<uint8_t>{box_ttl, box_ttl, box_ttl}));
+      if (box_ttl == others) {
+        EXPECT_EQ(course.location().hellos, 9u + 3 + 3 + 3);
+      }
+    }
+  // Links of other ways change nothing.
+  Way way;
+  TraceCourse course(TraceMode::one_connection, 3, Verdict::injected);
+  course.add(way.answer(*course.next()));
+  course.expect({{77, 78}, {3, 5}});
+  EXPECT_EQ(course.next()->first_ttl, 1);
+}
+
 // Each box place on ways of each length, silent routers anywhere: the TTL is right in every mode,
 // and a silent end of the link stays unknown.
 TEST(Location, FindsEveryPlaceInEveryMode) {
