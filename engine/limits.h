@@ -90,9 +90,9 @@ inline constexpr size_t cached_facts = 1 << 16;
 // Comparisons of two chains that are kept, at some 12 KB each, as OpenSSL holds both leaves.
 inline constexpr size_t cached_comparisons = 1 << 13;
 
-// What the record of a trace may hold. Paths on the Internet have under 40 hops; 64 source ports
-// meet all of 8 equal ways with a chance of 99.8 %; runs are counted in a byte on disk.
-inline constexpr size_t traced_hops = 64;
+// What the record of a trace may hold. 64 source ports meet all of 8 equal ways with a chance of 99.8
+// %; runs are counted in a byte on disk.
+inline constexpr size_t traced_hops = hops;
 inline constexpr size_t traced_flows = 64;
 inline constexpr size_t traced_runs = 255;
 

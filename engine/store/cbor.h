@@ -40,6 +40,7 @@ class Fields {
     if (!value) fail(name, "is no number, or out of range");
     return *value;
   }
+  // most: elements; a longer list does not fit.
   template <typename T>
   std::vector<T> numbers(const std::string& name, size_t most) {
     std::vector<T> list;

@@ -14,7 +14,7 @@ namespace {
 enum Operation : uint8_t { put_host = 1, add_try = 2, settle_pair = 3 };
 
 constexpr size_t interference_count = 3;
-constexpr size_t rewritten_count = 16;  // of all sums of the bits
+constexpr size_t rewritten_count = 32;  // of all sums of the bits
 
 Json to_json(const HostRecord& record) {
   return {{"st", record.status},         {"re", record.reason},

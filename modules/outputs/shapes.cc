@@ -8,10 +8,10 @@
 #include <openssl/x509v3.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <set>
 
 #include "engine/plan/operator_error.h"
 #include "engine/plan/prefix_set.h"
@@ -145,14 +145,25 @@ Row rewritten_words(uint8_t bits) {
   if (bits & rewritten::identification) words.push_back("id");
   if (bits & rewritten::ttl) words.push_back("ttl");
   if (bits & rewritten::sequence) words.push_back("sequence");
+  if (bits & rewritten::ports) words.push_back("ports");
   return words;
+}
+
+// Whether two flows may have taken the same way: a router that kept silent on one of them is no
+// difference.
+bool is_same_way(const TracedFlow& a, const TracedFlow& b) {
+  return a.host_ttl == b.host_ttl && std::ranges::equal(a.path, b.path, [](uint32_t x, uint32_t y) {
+           return x == 0 || y == 0 || x == y;
+         });
 }
 
 // Different paths, among those that reach the host.
 size_t count_ways(std::span<const TracedFlow> flows) {
-  std::set<std::pair<uint8_t, std::vector<uint32_t>>> ways;
+  std::vector<const TracedFlow*> ways;
   for (const TracedFlow& flow : flows)
-    if (flow.host_ttl != 0) ways.emplace(flow.host_ttl, flow.path);
+    if (flow.host_ttl != 0 &&
+        std::ranges::none_of(ways, [&](const TracedFlow* way) { return is_same_way(*way, flow); }))
+      ways.push_back(&flow);
   return ways.size();
 }
 
@@ -330,8 +341,7 @@ Row interceptor_to_json(const InterceptorRecord& interceptor) {
 }
 
 Row trace_to_json(const TraceRecord& trace) {
-  // Beyond the host there is nobody: such a TTL is the box's doing, which copies what is left of
-  // it.
+  // Nobody is beyond the host: an injection there is of a box that copies the hello's TTL.
   const bool before_host = trace.injection_ttl != 0 && trace.injection_ttl <= trace.host_ttl;
   const TracedFlow flow = trace.flows.empty() ? TracedFlow() : trace.flows.front();
   const double confidence_percent =

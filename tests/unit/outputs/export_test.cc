@@ -52,13 +52,51 @@ TEST_F(Database, FiltersAndNestedFields) {
 }
 
 TEST_F(Database, EveryKindIsJson) {
-  for (const char* kind : {"pairs", "hosts", "certs", "interceptors", "rounds"}) {
+  for (const char* kind : {"pairs", "hosts", "certs", "interceptors", "traces", "rounds"}) {
     std::istringstream lines(run(run_export, {kind}));
     size_t count = 0;
     for (std::string line; std::getline(lines, line); count++)
       EXPECT_TRUE(Row::accept(line)) << line;
     EXPECT_GE(count, 1u) << kind;
   }
+}
+
+TEST_F(Database, TracesAsCsv) {
+  EXPECT_EQ(run(run_export, {"traces", "--format", "csv"}),
+            "host,port,sni,outcome,injection_ttl,host_ttl,hops_before_host,hop_before,hop_after,"
+            "asn_before,asn_after,path,runs,agreeing,confidence,run_ttls,placement,terminating,"
+            "ttl_copied,path_changed,rewritten,rewritten_ttl,source_port,mode,connections,hellos,"
+            "ways,vantage,round,time\n"
+            "198.51.100.7,443,facebook.com,located,5,9,4,92.47.151.210,95.56.243.92,50482,9198,"
+            "192.0.2.1 * 192.0.2.3 92.47.151.210 95.56.243.92 * 192.0.2.7 * 198.51.100.7,3,3,1.0,"
+            "5 5 5,in_path,false,false,false,,,40001,one-connection,6,41,1,almaty,1,"
+            "2019-07-23T14:06:03.120Z\n");
+}
+
+TEST_F(Database, TracesAreFilteredByTheirFields) {
+  const auto found = [&](const char* filter) {
+    return run(run_export, {"traces", "--output-filter", filter, "-f", "sni"}) ==
+           "{\"sni\":\"facebook.com\"}\n";
+  };
+  EXPECT_TRUE(found("hops_before_host >= 3"));
+  EXPECT_FALSE(found("hops_before_host >= 5"));
+  EXPECT_TRUE(found("hops_before_host > 3.5 && confidence = 1"));
+  EXPECT_TRUE(found("path = 95.56.243.92 && path = '*'"));
+  EXPECT_FALSE(found("path = 95.56.243.9"));
+  EXPECT_TRUE(found("run_ttls = 5"));
+  EXPECT_FALSE(found("run_ttls = 6"));
+  EXPECT_TRUE(found("asn_before = 50482 && hop_after = 95.56.243.92 && outcome = located"));
+  EXPECT_TRUE(found("rewritten = null && flows = null"));
+  EXPECT_FALSE(found("terminating = true || placement != in_path"));
+}
+
+TEST_F(Database, PairsHaveTheTtlOfTheirTrace) {
+  EXPECT_EQ(run(run_export, {"pairs", "--format", "csv", "-f", "host,sni,ttl"}),
+            "host,sni,ttl\n"
+            "198.51.100.7,control.example,\n"
+            "198.51.100.7,facebook.com,5\n"
+            "198.51.100.8,control.example,\n"
+            "198.51.100.8,facebook.com,\n");
 }
 
 TEST_F(Database, AFileIsThereOnlyWhenItIsWhole) {
@@ -89,6 +127,24 @@ TEST_F(Database, QueryAPairInFull) {
   EXPECT_NE(text.find("tries"), std::string::npos) << text;
   EXPECT_NE(text.find("controls worked before and after, by C=KZ"), std::string::npos) << text;
   EXPECT_EQ(text.find("control.example"), std::string::npos) << text;
+}
+
+TEST_F(Database, QueryShowsTheTraceOfAPair) {
+  const std::string text = run(run_query, {"198.51.100.7", "facebook.com"});
+  EXPECT_TRUE(
+      text.ends_with("  trace         located\n"
+                     "  link          92.47.151.210 (AS50482) -> 95.56.243.92 (AS9198)\n"
+                     "  injection     injected at TTL 5, host at TTL 9: 4 hops before the host\n"
+                     "  path          192.0.2.1 * 192.0.2.3 92.47.151.210 [injected] 95.56.243.92 "
+                     "* 192.0.2.7 * 198.51.100.7\n"
+                     "  confidence    1.00: 3 of 3 runs agree (TTL 5 5 5)\n"
+                     "  box           in the path: it keeps the hello\n"
+                     "  traced        2019-07-23T14:06:03.120Z in round 1, 6 connections, 41 "
+                     "hellos\n"))
+      << text;
+  // A pair without a trace, and a whole host, are shown without one.
+  EXPECT_EQ(run(run_query, {"198.51.100.8", "facebook.com"}).find("trace"), std::string::npos);
+  EXPECT_EQ(run(run_query, {"198.51.100.7"}).find("trace"), std::string::npos);
 }
 
 TEST_F(Database, QueryForMachines) {

@@ -88,6 +88,29 @@ InterceptorRecord interceptor() {
   return record;
 }
 
+TraceRecord located_trace() {
+  constexpr uint32_t before = 0x5C2F97D2, after = 0x5F38F35C;  // 92.47.151.210, 95.56.243.92
+  TraceRecord trace;
+  trace.key = {host_a, 443, "facebook.com"};
+  trace.round = 1;
+  trace.time_ms = start_ms + 4000;
+  trace.outcome = TraceOutcome::located;
+  trace.vantage = "almaty";
+  trace.injection_ttl = 5;
+  trace.host_ttl = 9;
+  trace.hop_before = before;
+  trace.hop_after = after;
+  trace.as_before = 50482;
+  trace.as_after = 9198;
+  trace.runs = trace.agreeing = 3;
+  trace.run_ttls = {5, 5, 5};
+  trace.placement = Placement::in_path;
+  trace.connections = 6;
+  trace.hellos = 41;
+  trace.flows = {{40001, 5, 9, {0xC0000201, 0, 0xC0000203, before, after, 0, 0xC0000207}}};
+  return trace;
+}
+
 RoundRecord finished_round() {
   RoundRecord round;
   round.round = 1;
@@ -195,6 +218,7 @@ void write_database(const std::string& directory) {
   settlement.as_number = 9198;
   settlement.baseline = digest_of(0x22);
   batch.settle(key, settlement);
+  batch.put_trace(located_trace());
   store.commit(batch);
 }
 

@@ -14,6 +14,8 @@ Evidence forged_evidence();
 PairView injected_pair();
 HostRecord trusted_host();
 InterceptorRecord interceptor();
+// 198.51.100.7 under facebook.com, four hops before the host.
+TraceRecord located_trace();
 RoundRecord finished_round();
 // A self-signed EC certificate with this name and the serial 0a1b2c, DER.
 std::vector<uint8_t> make_certificate(const std::string& name);
@@ -31,7 +33,7 @@ class TemporaryDirectory {
 };
 
 // A database with one round, two hosts, and four pairs: 198.51.100.7 is injected under
-// facebook.com.
+// facebook.com, and traced.
 void write_database(const std::string& directory);
 
 std::string read_text(const std::string& path);

@@ -38,6 +38,8 @@ TEST(Shapes, EveryFieldOfARowIsDeclaredInItsOrder) {
   EXPECT_EQ(paths_of(host_to_json(trusted_host())), declared("hosts"));
   EXPECT_EQ(paths_of(certificate_to_json({}, {})), declared("certs"));
   EXPECT_EQ(paths_of(interceptor_to_json({})), declared("interceptors"));
+  EXPECT_EQ(paths_of(trace_to_json(located_trace())), declared("traces"));
+  EXPECT_EQ(paths_of(trace_to_json({})), declared("traces"));
   EXPECT_EQ(paths_of(round_to_json({})), declared("rounds"));
 }
 
@@ -56,6 +58,11 @@ TEST(Shapes, DeclaredTypesAreTheTypesOfTheValues) {
   check("pairs", pair_to_json(injected_pair()));
   check("hosts", host_to_json(trusted_host()));
   check("interceptors", interceptor_to_json(interceptor()));
+  TraceRecord trace = located_trace();
+  trace.rewritten = rewritten::ttl;
+  trace.rewritten_ttl = 4;
+  trace.flows.resize(2);
+  check("traces", trace_to_json(trace));
   check("rounds", round_to_json(finished_round()));
   check("certs", certificate_to_json({}, make_certificate("origin.example")));
 }
@@ -92,6 +99,145 @@ TEST(Shapes, APairThatIsNotSettledIsInconclusive) {
   EXPECT_TRUE(pair_to_json(pair)["first_seen"].is_null());
   pair.state = {Verdict::same, Interference::no, true};
   EXPECT_EQ(pair_to_json(pair)["interference"], "no");
+}
+
+TEST(Shapes, APairThatWasTracedHasItsTtl) {
+  PairView pair = injected_pair();
+  pair.injection_ttl = 5;
+  EXPECT_EQ(pair_to_json(pair)["ttl"], 5);
+}
+
+TEST(Shapes, ATraceThatIsLocated) {
+  EXPECT_EQ(trace_to_json(located_trace()).dump(),
+            "{\"host\":\"198.51.100.7\",\"port\":443,\"sni\":\"facebook.com\","
+            "\"outcome\":\"located\",\"injection_ttl\":5,\"host_ttl\":9,\"hops_before_host\":4,"
+            "\"hop_before\":\"92.47.151.210\",\"hop_after\":\"95.56.243.92\","
+            "\"asn_before\":50482,\"asn_after\":9198,"
+            "\"path\":[\"192.0.2.1\",\"*\",\"192.0.2.3\",\"92.47.151.210\",\"95.56.243.92\","
+            "\"*\",\"192.0.2.7\",\"*\",\"198.51.100.7\"],"
+            "\"runs\":3,\"agreeing\":3,\"confidence\":1.0,\"run_ttls\":[5,5,5],"
+            "\"placement\":\"in_path\",\"terminating\":false,\"ttl_copied\":false,"
+            "\"path_changed\":false,\"rewritten\":null,\"rewritten_ttl\":null,"
+            "\"source_port\":40001,\"mode\":\"one-connection\",\"connections\":6,\"hellos\":41,"
+            "\"ways\":1,\"flows\":null,\"vantage\":\"almaty\",\"round\":1,"
+            "\"time\":\"2019-07-23T14:06:03.120Z\"}");
+}
+
+TEST(Shapes, ATraceThatFoundNothing) {
+  TraceRecord trace;
+  trace.key = {0xC0000201, 8443, "example.com"};
+  trace.outcome = TraceOutcome::unreachable;
+  trace.mode = TraceMode::per_port;
+  EXPECT_EQ(trace_to_json(trace).dump(),
+            "{\"host\":\"192.0.2.1\",\"port\":8443,\"sni\":\"example.com\","
+            "\"outcome\":\"unreachable\",\"injection_ttl\":null,\"host_ttl\":null,"
+            "\"hops_before_host\":null,\"hop_before\":null,\"hop_after\":null,"
+            "\"asn_before\":null,\"asn_after\":null,\"path\":[],\"runs\":0,\"agreeing\":0,"
+            "\"confidence\":null,\"run_ttls\":[],\"placement\":\"unknown\",\"terminating\":false,"
+            "\"ttl_copied\":false,\"path_changed\":false,\"rewritten\":null,"
+            "\"rewritten_ttl\":null,\"source_port\":null,\"mode\":\"per-port\","
+            "\"connections\":0,\"hellos\":0,\"ways\":0,\"flows\":null,\"vantage\":null,"
+            "\"round\":null,\"time\":null}");
+}
+
+TEST(Shapes, TheEndsOfATracedLink) {
+  TraceRecord trace = located_trace();
+  // Routers that keep silent.
+  trace.hop_before = trace.hop_after = 0;
+  EXPECT_EQ(trace_to_json(trace)["hop_before"], "*");
+  EXPECT_EQ(trace_to_json(trace)["hop_after"], "*");
+  // The link begins at the scanner, which is no hop.
+  trace.injection_ttl = 1;
+  EXPECT_TRUE(trace_to_json(trace)["hop_before"].is_null());
+  EXPECT_EQ(trace_to_json(trace)["hop_after"], "*");
+  // The link ends at the host, whose name is known even where nothing was heard at that TTL.
+  trace.injection_ttl = trace.host_ttl;
+  EXPECT_EQ(trace_to_json(trace)["hop_before"], "*");
+  EXPECT_EQ(trace_to_json(trace)["hop_after"], "198.51.100.7");
+  EXPECT_EQ(trace_to_json(trace)["hops_before_host"], 0);
+  // What is not located has no link, whatever the runs found.
+  trace = located_trace();
+  trace.outcome = TraceOutcome::no_majority;
+  EXPECT_TRUE(trace_to_json(trace)["hop_before"].is_null());
+  EXPECT_TRUE(trace_to_json(trace)["hop_after"].is_null());
+}
+
+TEST(Shapes, HopsBeforeTheHostNeedBothTtls) {
+  const auto hops = [](uint8_t injection_ttl, uint8_t host_ttl) {
+    TraceRecord trace = located_trace();
+    trace.injection_ttl = injection_ttl;
+    trace.host_ttl = host_ttl;
+    return trace_to_json(trace)["hops_before_host"].dump();
+  };
+  EXPECT_EQ(hops(5, 9), "4");
+  EXPECT_EQ(hops(9, 9), "0");
+  EXPECT_EQ(hops(1, 255), "254");
+  EXPECT_EQ(hops(10, 9), "null");
+  EXPECT_EQ(hops(5, 0), "null");
+  EXPECT_EQ(hops(0, 9), "null");
+  EXPECT_EQ(hops(0, 0), "null");
+}
+
+TEST(Shapes, ConfidenceIsAShareInTwoDecimals) {
+  const auto confidence = [](uint8_t agreeing, uint8_t runs) {
+    TraceRecord trace = located_trace();
+    trace.agreeing = agreeing;
+    trace.runs = runs;
+    return trace_to_json(trace)["confidence"].dump();
+  };
+  EXPECT_EQ(confidence(3, 3), "1.0");
+  EXPECT_EQ(confidence(2, 3), "0.67");
+  EXPECT_EQ(confidence(1, 3), "0.33");
+  EXPECT_EQ(confidence(5, 7), "0.71");
+  EXPECT_EQ(confidence(0, 3), "0.0");
+  EXPECT_EQ(confidence(0, 0), "null");
+}
+
+TEST(Shapes, ATracedPathEndsWithTheHostWhereItsTtlIsKnown) {
+  TraceRecord trace = located_trace();
+  trace.flows[0].path = {0xC0000201, 0};
+  trace.host_ttl = 0;
+  EXPECT_EQ(trace_to_json(trace)["path"].dump(), "[\"192.0.2.1\",\"*\"]");
+  trace.host_ttl = 3;
+  EXPECT_EQ(trace_to_json(trace)["path"].dump(), "[\"192.0.2.1\",\"*\",\"198.51.100.7\"]");
+  trace.host_ttl = 4;  // the hop at TTL 3 is as silent
+  EXPECT_EQ(trace_to_json(trace)["path"].dump(), "[\"192.0.2.1\",\"*\",\"*\",\"198.51.100.7\"]");
+}
+
+TEST(Shapes, WhatWasRewrittenIsWords) {
+  const auto words = [](uint8_t bits) {
+    TraceRecord trace = located_trace();
+    trace.rewritten = bits;
+    trace.rewritten_ttl = 4;
+    EXPECT_EQ(trace_to_json(trace)["rewritten_ttl"], 4);
+    return trace_to_json(trace)["rewritten"].dump();
+  };
+  EXPECT_EQ(words(rewritten::type_of_service), "[\"tos\"]");
+  EXPECT_EQ(words(rewritten::identification), "[\"id\"]");
+  EXPECT_EQ(words(rewritten::ttl), "[\"ttl\"]");
+  EXPECT_EQ(words(rewritten::sequence), "[\"sequence\"]");
+  EXPECT_EQ(words(rewritten::ports), "[\"ports\"]");
+  EXPECT_EQ(words(15), "[\"tos\",\"id\",\"ttl\",\"sequence\"]");
+}
+
+TEST(Shapes, WaysAreDifferentPathsToTheHost) {
+  TraceRecord trace = located_trace();
+  trace.flows = {{40001, 2, 3, {1, 2}},
+                 {40002, 2, 3, {1, 2}},
+                 {40003, 0, 3, {1, 3}},
+                 {40004, 2, 4, {1, 2}},
+                 {40005, 0, 0, {1, 4}},
+                 {40006, 2, 3, {0, 2}}};  // who is silent here may be the router there
+  const Row row = trace_to_json(trace);
+  EXPECT_EQ(row["ways"], 3);
+  EXPECT_EQ(row["source_port"], 40001);
+  ASSERT_EQ(row["flows"].size(), 6u);
+  EXPECT_EQ(row["flows"][2].dump(),
+            "{\"source_port\":40003,\"injection_ttl\":null,\"host_ttl\":3,"
+            "\"path\":[\"0.0.0.1\",\"0.0.0.3\",\"198.51.100.7\"]}");
+  EXPECT_EQ(row["flows"][4].dump(),
+            "{\"source_port\":40005,\"injection_ttl\":null,\"host_ttl\":null,"
+            "\"path\":[\"0.0.0.1\",\"0.0.0.4\"]}");
 }
 
 TEST(Shapes, ACertificateIsParsed) {
@@ -138,7 +284,8 @@ TEST(Shapes, UnknownKindsNameTheKnown) {
     FAIL();
   } catch (const OperatorError& error) {
     EXPECT_STREQ(error.what(),
-                 "cannot export \"pear\": there are pairs, hosts, certs, interceptors, rounds");
+                 "cannot export \"pear\": there are pairs, hosts, certs, interceptors, traces, "
+                 "rounds");
   }
 }
 

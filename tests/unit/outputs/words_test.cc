@@ -87,6 +87,70 @@ TEST(Describe, AForgedLeaf) {
             "authorityKeyIdentifier keyUsage; not trusted by browsers");
 }
 
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+TEST(Describe, ATraceThatIsLocated) {
+  EXPECT_EQ(describe_trace(located_trace()),
+            (Facts{{"trace", "located"},
+                   {"link", "92.47.151.210 (AS50482) -> 95.56.243.92 (AS9198)"},
+                   {"injection", "injected at TTL 5, host at TTL 9: 4 hops before the host"},
+                   {"path",
+                    "192.0.2.1 * 192.0.2.3 92.47.151.210 [injected] 95.56.243.92 * 192.0.2.7 * "
+                    "198.51.100.7"},
+                   {"confidence", "1.00: 3 of 3 runs agree (TTL 5 5 5)"},
+                   {"box", "in the path: it keeps the hello"}}));
+}
+
+// All that a trace can say beside where.
+TEST(Describe, ATraceOfAnOddBox) {
+  TraceRecord trace = located_trace();
+  trace.injection_ttl = 1;
+  trace.host_ttl = 2;
+  trace.hop_before = trace.as_before = 0;
+  trace.as_after = 0;
+  trace.agreeing = 2;
+  trace.run_ttls = {1, 1, 3};
+  trace.placement = Placement::on_path;
+  trace.terminating = trace.ttl_copied = trace.path_changed = true;
+  trace.rewritten = rewritten::type_of_service | rewritten::sequence;
+  trace.rewritten_ttl = 1;
+  trace.flows = {{40001, 1, 2, {0xC0000201}}, {40002, 1, 2, {0xC0000202}}};
+  EXPECT_EQ(
+      describe_trace(trace),
+      (Facts{
+          {"trace", "located"},
+          {"link", "the scanner -> 95.56.243.92"},
+          {"injection", "injected at TTL 1, host at TTL 2: 1 hop before the host"},
+          {"path", "[injected] 192.0.2.1 198.51.100.7"},
+          {"", "not every hop was the same in all runs"},
+          {"ways", "2 different paths on 2 source ports"},
+          {"confidence", "0.67: 2 of 3 runs agree (TTL 1 1 3)"},
+          {"box",
+           "beside the path: the hello goes on to the host; it ends every TCP connection itself; "
+           "its answers leave with the TTL that the hello had left"},
+          {"rewritten", "tos sequence, seen first at TTL 1"}}));
+}
+
+TEST(Describe, TracesWithoutAPlace) {
+  TraceRecord trace = located_trace();
+  trace.outcome = TraceOutcome::not_injected;
+  trace.runs = trace.agreeing = 0;
+  trace.placement = Placement::unknown;
+  trace.flows[0].path = {0xC0000201};
+  trace.host_ttl = 0;
+  EXPECT_EQ(
+      describe_trace(trace),
+      (Facts{{"trace", "not located: only the host's own answers came"}, {"path", "192.0.2.1"}}));
+  trace.outcome = TraceOutcome::located;
+  EXPECT_EQ(describe_trace(trace)[2],
+            (std::pair<std::string, std::string>(
+                "injection", "injected at TTL 5, the host's own distance is not known")));
+  trace.host_ttl = 4;
+  EXPECT_EQ(describe_trace(trace)[2],
+            (std::pair<std::string, std::string>(
+                "injection", "injected at TTL 5, host at TTL 4: only beyond the host")));
+}
+
 TEST(Describe, Shifts) {
   EXPECT_EQ(describe_shift(-21600), "-6 h");
   EXPECT_EQ(describe_shift(-86400), "-24 h");

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Store::for_each_pair: every pair of every round, once.
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <algorithm>
 #include <memory>
 #include <set>
 
+#include "engine/store/merge.h"
+#include "engine/store/schema.h"
 #include "engine/store/store.h"
 #include "tests/unit/store/support.h"
 
@@ -19,7 +22,8 @@ constexpr PairState nothing{Verdict::none, Interference::inconclusive, false};
 
 class PairWalk : public testing::Test {
  protected:
-  PairWalk() : store_(directory_.database(), Store::Mode::write) {}
+  PairWalk() { open(); }
+  void open() { store_ = std::make_unique<Store>(directory_.database(), Store::Mode::write); }
 
   // A round that began at 1000 * number and ended 500 later, or goes on.
   static RoundRecord make_round(uint32_t number, std::vector<std::string> names,
@@ -49,9 +53,9 @@ class PairWalk : public testing::Test {
     batch_.put_changes(round.round, matrix);
   }
   std::vector<PairView> pairs(std::optional<uint32_t> only = {}) {
-    store_.commit(batch_);
+    store_->commit(batch_);
     std::vector<PairView> seen;
-    store_.for_each_pair(
+    store_->for_each_pair(
         [&](const PairView& pair) {
           seen.push_back(pair);
           return true;
@@ -61,7 +65,7 @@ class PairWalk : public testing::Test {
   }
 
   TemporaryDirectory directory_;
-  Store store_;
+  std::unique_ptr<Store> store_;
   StoreBatch batch_;
 };
 
@@ -212,6 +216,71 @@ TEST_F(PairWalk, ASettledPairComesFromItsRecord) {
   EXPECT_EQ(after.changes.size(), 1u);
 }
 
+TraceRecord make_trace(const PairKey& key, TraceOutcome outcome, uint8_t injection_ttl) {
+  TraceRecord trace;
+  trace.key = key;
+  trace.outcome = outcome;
+  trace.injection_ttl = injection_ttl;
+  return trace;
+}
+
+TEST_F(PairWalk, AnInterferedPairShowsWhereItIsInjected) {
+  const PairKey located{7, 443, "located"}, lost{7, 443, "lost"}, untraced{7, 443, "untraced"};
+  const PairKey unlisted{8, 443, "located"}, elsewhere{7, 8443, "located"};
+  put_round(make_round(1, {"located", "lost", "untraced"}, {7}), injected);
+  for (const PairKey& key : {located, lost, untraced, unlisted}) {
+    batch_.add_try(key, make_try(1, 1100, Verdict::injected));
+    batch_.settle(key, make_settlement(1, 1300, Verdict::injected, Interference::yes));
+  }
+  batch_.put_trace(make_trace(located, TraceOutcome::located, 5));
+  batch_.put_trace(make_trace(lost, TraceOutcome::no_majority, 6));
+  batch_.put_trace(make_trace(unlisted, TraceOutcome::located, 7));
+  batch_.put_trace(make_trace(elsewhere, TraceOutcome::located, 8));
+  const auto ttls = [&](std::optional<uint32_t> only = {}) {
+    std::vector<std::pair<PairKey, int>> seen;
+    for (const PairView& pair : pairs(only)) seen.emplace_back(pair.key, pair.injection_ttl);
+    return seen;
+  };
+  using Ttls = std::vector<std::pair<PairKey, int>>;
+  EXPECT_EQ(ttls(), (Ttls{{located, 5}, {lost, 0}, {untraced, 0}, {unlisted, 7}}));
+  EXPECT_EQ(ttls(8), (Ttls{{unlisted, 7}}));
+
+  // Asked again, and then `same`: where it was injected once is no longer what is known of it.
+  put_round(make_round(2, {"located"}, {7}, /*ended=*/false),
+            {Verdict::reset, Interference::yes, false});
+  batch_.add_try(located, make_try(2, 2100, Verdict::reset));
+  EXPECT_EQ(ttls()[0], (std::pair(located, 0)));
+  put_round(make_round(2, {"located"}, {7}), same);
+  batch_.settle(located, make_settlement(2, 2200, Verdict::same, Interference::no));
+  EXPECT_EQ(ttls()[0], (std::pair(located, 0)));
+  put_round(make_round(3, {"located"}, {7}), injected);
+  batch_.settle(located, make_settlement(3, 3200, Verdict::injected, Interference::yes));
+  EXPECT_EQ(ttls()[0], (std::pair(located, 5)));
+}
+
+// There are millions of them: a trace that nobody should look for is broken here, so that a look
+// would throw.
+TEST_F(PairWalk, NobodyLooksForTracesOfOtherPairs) {
+  put_round(make_round(1, {"recorded", "same"}, {7}), same);
+  const PairKey recorded{7, 443, "recorded"};
+  batch_.add_try(recorded, make_try(1, 1100, Verdict::reset));
+  batch_.settle(recorded, make_settlement(1, 1300, Verdict::reset, Interference::inconclusive));
+  store_->commit(batch_);
+  store_.reset();
+  rocksdb::Options options;
+  options.merge_operator = make_merge_operator();
+  rocksdb::DB* raw = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, directory_.database(), &raw).ok());
+  for (const char* name : {"recorded", "same"})
+    ASSERT_TRUE(raw->Put({}, schema::trace_key({7, 443, name}), "broken").ok());
+  delete raw;
+  open();
+  EXPECT_EQ(pairs().size(), 2u);
+  batch_.settle(recorded, make_settlement(1, 1400, Verdict::reset, Interference::yes));
+  EXPECT_EQ(message_of<std::runtime_error>([&] { pairs(); }),
+            "broken record: trace 0.0.0.7:443 recorded: its value is not CBOR of this format");
+}
+
 TEST_F(PairWalk, APairThatIsAskedAgainShowsItsTries) {
   const PairKey key{7, 443, "a"};
   put_round(make_round(1, {"a"}, {7}, /*ended=*/false), asked_again);
@@ -267,16 +336,16 @@ TEST_F(PairWalk, SeesTheStoreAsItBegan) {
   batch_.put_host(make_host(7));
   batch_.put_host(make_host(8));
   put_round(make_round(1, {"a"}, {7, 8}), same);
-  store_.commit(batch_);
+  store_->commit(batch_);
   int seen = 0;
-  store_.for_each_pair([&](const PairView& pair) {
+  store_->for_each_pair([&](const PairView& pair) {
     EXPECT_EQ(pair.as_number, 9198u);
     EXPECT_EQ(pair.state, same);
     HostRecord host = make_host(8);
     host.as_number = 1;
     batch_.put_host(host);
     put_round(make_round(2, {"a"}, {7, 8}), injected);
-    store_.commit(batch_);
+    store_->commit(batch_);
     return ++seen < 10;
   });
   EXPECT_EQ(seen, 2);

@@ -72,6 +72,32 @@ TEST(Schema, InterceptorRecordsComeBack) {
   }
 }
 
+TEST(Schema, TraceRecordsComeBack) {
+  Random random(10);
+  for (int i = 0; i < rounds; ++i) {
+    const TraceRecord record = random.trace();
+    const std::string key = schema::trace_key(record.key);
+    EXPECT_TRUE(equal(schema::decode_trace(key, schema::encode(record)), record));
+  }
+}
+
+// Stage trace came after the numbers of the others were on disk.
+TEST(Schema, StagesKeepTheirNumbersAndComeBack) {
+  constexpr Stage in_time[] = {Stage::discover, Stage::baseline, Stage::probe,
+                               Stage::confirm,  Stage::trace,    Stage::done};
+  constexpr int on_disk[] = {0, 1, 2, 3, 5, 4};
+  static_assert(std::size(in_time) == stage_count);
+  const std::string key = schema::round_key(7);
+  for (size_t i = 0; i < stage_count; ++i) {
+    RoundRecord round;
+    round.stage = in_time[i];
+    const std::string value = schema::encode(round);
+    EXPECT_EQ(schema::from_bytes(key, value)["st"], on_disk[i]);
+    EXPECT_EQ(schema::decode_round(key, value).stage, in_time[i]);
+    EXPECT_GT(stage_order(in_time[i]), i == 0 ? -1 : stage_order(in_time[i - 1]));
+  }
+}
+
 TEST(Schema, KeysComeBack) {
   Random random(6);
   for (int i = 0; i < rounds; ++i) {
@@ -79,6 +105,9 @@ TEST(Schema, KeysComeBack) {
     const auto port = random.number<uint16_t>();
     const PairKey pair{a, port, random.text()};
     EXPECT_EQ(schema::read_pair_key(schema::pair_key(pair)), pair);
+    EXPECT_EQ(schema::read_pair_key(schema::trace_key(pair)), pair);
+    EXPECT_THROW(schema::read_host_key(schema::trace_key({a, port, ""})), std::runtime_error);
+    EXPECT_THROW(schema::read_pair_key(schema::host_key(a, port)), std::runtime_error);
     EXPECT_EQ(schema::read_host_key(schema::host_key(a, port)), std::pair(a, port));
     EXPECT_EQ(schema::read_numbers_key(schema::page_key(a, b)), std::pair(a, b));
     EXPECT_EQ(schema::read_numbers_key(schema::discovered_key(a, b)), std::pair(a, b));
@@ -96,6 +125,7 @@ TEST(Schema, KeysSortAsWhatTheySay) {
     const PairKey b{random.coin() ? a.address : random.number<uint32_t>(),
                     random.coin() ? a.port : random.number<uint16_t>(), random.text()};
     EXPECT_EQ(a < b, schema::pair_key(a) < schema::pair_key(b));
+    EXPECT_EQ(a < b, schema::trace_key(a) < schema::trace_key(b));
     EXPECT_EQ(a.address < b.address,
               schema::page_key(9, a.address) < schema::page_key(9, b.address));
   }
@@ -106,6 +136,10 @@ TEST(Schema, KeysInWords) {
             "pair 192.0.2.1:443 example.org");
   EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "a\nb"})),
             "pair 192.0.2.1:443 a?b");
+  EXPECT_EQ(schema::describe(schema::trace_key({0xc0000201, 443, "example.org"})),
+            "trace 192.0.2.1:443 example.org");
+  EXPECT_EQ(schema::describe(schema::trace_key({0xc0000201, 443, ""})), "trace 192.0.2.1:443 ");
+  EXPECT_EQ(schema::describe("t\x01"), "key 7401");
   EXPECT_EQ(schema::describe(schema::host_key(0xc0000201, 8443)), "host 192.0.2.1:8443");
   EXPECT_EQ(schema::describe(schema::page_key(2, 7)), "page 7 of round 2");
   EXPECT_EQ(schema::describe(schema::round_key(2)), "round 2");
@@ -132,6 +166,42 @@ TEST(Schema, BytesOfTheFormat) {
             "62743000"    // t0: 0
             "62743100"    // t1: 0
             "62747280");  // tr: []
+  EXPECT_EQ(bytes_in_hex(schema::trace_key({0xc0000201, 443, "a.b"})), "74c000020101bb612e62");
+  TraceRecord trace;
+  trace.outcome = TraceOutcome::located;
+  trace.rewritten = rewritten::ttl;
+  trace.run_ttls = {5, 24};
+  trace.flows = {{1, 2, 3, {0xc0000201}}};
+  EXPECT_EQ(bytes_in_hex(schema::encode(trace)),
+            "b7"
+            "62616100"            // aa: 0
+            "62616200"            // ab: 0
+            "62616700"            // ag: 0
+            "62636f00"            // co: 0
+            "62666c81"            // fl: [
+            "a4"                  //   {
+            "62687403"            //     ht: 3
+            "62697402"            //     it: 2
+            "627061811ac0000201"  //     pa: [192.0.2.1]
+            "62737001"            //     sp: 1 }]
+            "62686100"            // ha: 0
+            "62686200"            // hb: 0
+            "62686c00"            // hl: 0
+            "62687400"            // ht: 0
+            "62697400"            // it: 0
+            "626d6f00"            // mo: 0
+            "626f6300"            // oc: 0
+            "627063f4"            // pc: false
+            "62706c00"            // pl: 0
+            "62726800"            // rh: 0
+            "62726e00"            // rn: 0
+            "62727482051818"      // rt: [5, 24]
+            "62727500"            // ru: 0
+            "62727704"            // rw: 4
+            "617400"              // t: 0
+            "627463f4"            // tc: false
+            "627465f4"            // te: false
+            "62766160");          // va: ""
 }
 
 // Every value with a byte gone, changed, or added: a record or an error, never anything else.
@@ -182,6 +252,11 @@ TEST(Schema, BrokenValuesAreErrorsThatNameTheKey) {
   const InterceptorRecord interceptor = random.interceptor();
   break_in_every_way(schema::interceptor_key(interceptor.spki), schema::encode(interceptor),
                      schema::decode_interceptor);
+  TraceRecord trace = random.trace();
+  trace.key.server_name = "example.org";
+  trace.flows.resize(2);
+  trace.flows[0] = {40000, 5, 9, {0, 0xc0000201}};
+  break_in_every_way(schema::trace_key(trace.key), schema::encode(trace), schema::decode_trace);
   break_in_every_way(schema::version_key(), schema::encode_version(1), schema::decode_version);
   break_in_every_way(schema::discovered_key(1, 2), "\x01", schema::decode_discovered);
   EXPECT_THROW(schema::decode_discovered(schema::discovered_key(1, 2), "\x0b"), std::runtime_error);
@@ -214,6 +289,58 @@ TEST(Schema, SaysWhichFieldIsWrong) {
             "broken record: host 192.0.2.1:443: it has fields that this version does not know");
 }
 
+TEST(Schema, WhatATraceMayHoldIsBounded) {
+  const std::string key = schema::trace_key({0xc0000201, 443, "example.org"});
+  const auto error_of = [&](const schema::Json& map) {
+    return message_of<std::runtime_error>(
+        [&] { schema::decode_trace(key, schema::to_bytes(map)); });
+  };
+  const std::string where = "broken record: trace 192.0.2.1:443 example.org: field ";
+  TraceRecord record;
+  record.flows.resize(limits::traced_flows);
+  record.flows[0].path.resize(limits::traced_hops);
+  record.run_ttls.resize(limits::traced_runs);
+  const schema::Json good = schema::from_bytes(key, schema::encode(record));
+  EXPECT_EQ(error_of(good), "");
+
+  const std::string too_long = " is longer than this version allows";
+  schema::Json map = good;
+  map["fl"].push_back(map["fl"][1]);
+  EXPECT_EQ(error_of(map), where + "\"fl\"" + too_long);
+  map = good;
+  map["fl"][0]["pa"].push_back(0);
+  EXPECT_EQ(error_of(map), where + "\"pa\"" + too_long);
+  map = good;
+  map["rt"].push_back(0);
+  EXPECT_EQ(error_of(map), where + "\"rt\"" + too_long);
+
+  const std::string no_number = " holds something that is no number, or out of range";
+  for (const schema::Json& wrong : {schema::Json(256), schema::Json(-1), schema::Json("5")}) {
+    map = good;
+    map["rt"][254] = wrong;
+    EXPECT_EQ(error_of(map), where + "\"rt\"" + no_number);
+  }
+  map = good;
+  map["fl"][0]["pa"][63] = uint64_t{1} << 32;
+  EXPECT_EQ(error_of(map), where + "\"pa\"" + no_number);
+  map = good;
+  map["fl"][63]["new"] = 1;
+  EXPECT_NE(error_of(map), "");
+  map = good;
+  map["fl"][63] = schema::Json::array();
+  EXPECT_NE(error_of(map), "");
+
+  const std::pair<const char*, size_t> enums[] = {
+      {"oc", trace_outcome_count}, {"mo", trace_mode_count}, {"pl", placement_count}, {"rw", 32}};
+  for (const auto& [name, count] : enums) {
+    map = good;
+    map[name] = count - 1;
+    EXPECT_EQ(error_of(map), "") << name;
+    map[name] = count;
+    EXPECT_EQ(error_of(map), where + "\"" + name + "\" is a value that this version does not know");
+  }
+}
+
 // A reader that calls itself for each level would need more stack than there is.
 TEST(Schema, DepthOfBrokenBytesIsBounded) {
   const std::string key = schema::pair_key({1, 443, "example.org"});
@@ -237,8 +364,10 @@ TEST(Schema, DepthOfBrokenBytesIsBounded) {
 TEST(Schema, RandomBytesNeverCrash) {
   Random random(9);
   const std::string key = schema::pair_key({1, 443, "example.org"});
+  const std::string trace_key = schema::trace_key({1, 443, "example.org"});
   for (int i = 0; i < 20000; ++i) {
     const std::string bytes = random.text();
+    EXPECT_THROW(schema::decode_trace(trace_key, bytes), std::runtime_error);
     EXPECT_THROW(schema::decode_pair(key, bytes), std::runtime_error);
     EXPECT_THROW(schema::decode_pair_operand(key, bytes), std::runtime_error);
     std::string page(16, '\0');

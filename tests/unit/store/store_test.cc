@@ -40,6 +40,7 @@ TEST_F(StoreTest, EverythingComesBack) {
   std::map<std::pair<uint32_t, uint16_t>, HostRecord> hosts;
   std::map<Digest, InterceptorRecord> interceptors;
   std::map<Digest, std::string> certificates;
+  std::map<PairKey, TraceRecord> traces;
   for (int i = 0; i < 60; ++i) {
     const RoundRecord round = random.round();
     rounds[round.round] = round;
@@ -53,6 +54,9 @@ TEST_F(StoreTest, EverythingComesBack) {
     const InterceptorRecord interceptor = random.interceptor();
     interceptors[interceptor.spki] = interceptor;
     batch_.put_interceptor(interceptor);
+    const TraceRecord trace = random.trace();
+    traces[trace.key] = trace;
+    batch_.put_trace(trace);
     const Digest digest = random.digest();
     const std::string der = random.text();
     certificates[digest] = der;
@@ -83,6 +87,13 @@ TEST_F(StoreTest, EverythingComesBack) {
       return ++interceptor != interceptors.end();
     });
     EXPECT_EQ(interceptor, interceptors.end());
+    auto trace = traces.begin();
+    store.for_each_trace([&](const TraceRecord& record) {
+      EXPECT_TRUE(equal(record, trace->second));
+      EXPECT_TRUE(equal(store.trace(record.key).value(), record));
+      return ++trace != traces.end();
+    });
+    EXPECT_EQ(trace, traces.end());
     auto certificate = certificates.begin();
     store.for_each_certificate([&](const Digest& digest, std::span<const uint8_t> der) {
       EXPECT_EQ(digest, certificate->first);
@@ -106,6 +117,9 @@ TEST_F(StoreTest, CallbacksStop) {
     InterceptorRecord interceptor;
     interceptor.spki = digest(static_cast<uint8_t>(address));
     batch_.put_interceptor(interceptor);
+    TraceRecord trace;
+    trace.key = {address, 443, "example.org"};
+    batch_.put_trace(trace);
   }
   commit();
   int calls = 0;
@@ -120,14 +134,20 @@ TEST_F(StoreTest, CallbacksStop) {
   EXPECT_EQ(calls, 8);
   store_->for_each_pair(second);
   EXPECT_EQ(calls, 10);
+  store_->for_each_trace(second);
+  EXPECT_EQ(calls, 12);
 }
 
 TEST_F(StoreTest, RecordsComeInTheOrderOfTheirKeys) {
   const std::vector<PairKey> keys = {
       {1, 443, ""},    {1, 443, "a"}, {1, 443, "a.b"},        {1, 443, "\x80"},      {1, 8443, "a"},
       {255, 443, "a"}, {256, 1, "a"}, {0x7fffffff, 443, "z"}, {0x80000000, 443, "a"}};
-  for (auto key = keys.rbegin(); key != keys.rend(); ++key)
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     batch_.add_try(*key, make_try(1, 1, Verdict::reset));
+    TraceRecord trace;
+    trace.key = *key;
+    batch_.put_trace(trace);
+  }
   commit();
   std::vector<PairKey> seen;
   store_->for_each_record([&](const PairRecord& record) {
@@ -135,6 +155,45 @@ TEST_F(StoreTest, RecordsComeInTheOrderOfTheirKeys) {
     return true;
   });
   EXPECT_EQ(seen, keys);
+  seen.clear();
+  store_->for_each_trace([&](const TraceRecord& trace) {
+    seen.push_back(trace.key);
+    return true;
+  });
+  EXPECT_EQ(seen, keys);
+}
+
+TEST_F(StoreTest, TheLatestTraceTakesThePlaceOfTheOneBefore) {
+  Random random(22);
+  TraceRecord first = random.trace(), second = random.trace(), other = random.trace();
+  first.key = second.key = {7, 443, "example.org"};
+  other.key = {7, 443, "example.net"};
+  first.round = 9;
+  second.round = 2;  // an earlier round's, but written later
+  EXPECT_FALSE(store_->trace(first.key));
+  batch_.put_trace(other);
+  batch_.put_trace(first);
+  EXPECT_FALSE(batch_.empty());
+  commit();
+  EXPECT_TRUE(equal(store_->trace(first.key).value(), first));
+  batch_.put_trace(second);
+  commit();
+  EXPECT_TRUE(equal(store_->trace(first.key).value(), second));
+  // In one batch too.
+  batch_.put_trace(second);
+  batch_.put_trace(first);
+  commit();
+  store_.reset();
+  open();
+  EXPECT_TRUE(equal(store_->trace(first.key).value(), first));
+  EXPECT_TRUE(equal(store_->trace(other.key).value(), other));
+  EXPECT_FALSE(store_->trace({7, 8443, "example.org"}));
+  // A trace is no pair: what walks those does not meet it.
+  EXPECT_FALSE(store_->pair(first.key));
+  store_->for_each_pair([](const PairView&) {
+    ADD_FAILURE();
+    return true;
+  });
 }
 
 TEST_F(StoreTest, ACallSeesTheStoreAsItBegan) {
@@ -229,6 +288,7 @@ TEST_F(StoreTest, BrokenValuesAreNamed) {
   put_raw(schema::page_key(1, 0), "short");
   put_raw(schema::discovered_key(1, 7), "\x7f");
   put_raw(schema::interceptor_key(digest(7)), "");
+  put_raw(schema::trace_key(bad), "broken");
   open();
   const auto error = [&](auto action) { return message_of<std::runtime_error>(action); };
   const auto all = [](auto&&...) { return true; };
@@ -243,6 +303,10 @@ TEST_F(StoreTest, BrokenValuesAreNamed) {
             std::string::npos);
   EXPECT_NE(error([&] { store_->discovered(1); }).find("discovered 0.0.0.7"), std::string::npos);
   EXPECT_NE(error([&] { store_->for_each_interceptor(all); }).find("interceptor 0707"),
+            std::string::npos);
+  EXPECT_EQ(error([&] { store_->trace(bad); }),
+            "broken record: trace 192.0.2.1:443 bad.example: its value is not CBOR of this format");
+  EXPECT_NE(error([&] { store_->for_each_trace(all); }).find("trace 192.0.2.1:443"),
             std::string::npos);
   EXPECT_EQ(store_->pair(good).value().count, 1u);
 

@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "engine/limits.h"
 #include "engine/store/records.h"
 #include "engine/store/store.h"
 
@@ -119,6 +120,7 @@ class Random {
   SettlementRecord settlement();
   PairRecord pair();
   InterceptorRecord interceptor();
+  TraceRecord trace();
 
  private:
   std::mt19937_64 engine_;
@@ -252,6 +254,43 @@ inline InterceptorRecord Random::interceptor() {
           digests()};
 }
 
+inline TraceRecord Random::trace() {
+  TraceRecord out;
+  out.key = {number<uint32_t>(), number<uint16_t>(), text()};
+  out.round = number<uint32_t>();
+  out.time_ms = number<int64_t>();
+  out.outcome = one_of<TraceOutcome>(trace_outcome_count);
+  out.mode = one_of<TraceMode>(trace_mode_count);
+  out.vantage = text();
+  out.injection_ttl = number<uint8_t>();
+  out.host_ttl = number<uint8_t>();
+  out.hop_before = number<uint32_t>();
+  out.hop_after = number<uint32_t>();
+  out.as_before = number<uint32_t>();
+  out.as_after = number<uint32_t>();
+  out.runs = number<uint8_t>();
+  out.agreeing = number<uint8_t>();
+  out.run_ttls.resize(below(4) == 0 ? limits::traced_runs : below(6));
+  for (uint8_t& ttl : out.run_ttls) ttl = number<uint8_t>();
+  out.placement = one_of<Placement>(placement_count);
+  out.terminating = coin();
+  out.ttl_copied = coin();
+  out.path_changed = coin();
+  out.rewritten = static_cast<uint8_t>(below(32));
+  out.rewritten_ttl = number<uint8_t>();
+  out.connections = number<uint32_t>();
+  out.hellos = number<uint32_t>();
+  out.flows.resize(below(16) == 0 ? limits::traced_flows : below(4));
+  for (TracedFlow& flow : out.flows) {
+    flow.source_port = number<uint16_t>();
+    flow.injection_ttl = number<uint8_t>();
+    flow.host_ttl = number<uint8_t>();
+    flow.path.resize(below(4) == 0 ? limits::traced_hops : below(10));
+    for (uint32_t& hop : flow.path) hop = number<uint32_t>();
+  }
+  return out;
+}
+
 // Every field, once: how records are compared. (Structured bindings would not compile if a field
 // were missing here.)
 inline auto fields(const RoundRecord& record) {
@@ -282,6 +321,10 @@ inline auto fields(const InterceptorRecord& record) {
   const auto& [a, b, c, d, e, f, g, h, i, j, k, l] = record;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
 }
+inline auto fields(const TracedFlow& record) {
+  const auto& [a, b, c, d] = record;
+  return std::tie(a, b, c, d);
+}
 
 template <typename Record>
 bool equal(const Record& a, const Record& b) {
@@ -309,6 +352,14 @@ inline bool equal(const PairRecord& a, const PairRecord& b) {
   return a.key == b.key && a.first_seen_ms == b.first_seen_ms && a.last_seen_ms == b.last_seen_ms &&
          a.count == b.count && equal(a.tries, b.tries) &&
          (!a.settlement || equal(*a.settlement, *b.settlement)) && equal(a.changes, b.changes);
+}
+inline bool equal(const TraceRecord& a, const TraceRecord& b) {
+  const auto rest = [](const TraceRecord& record) {
+    const auto& [c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, flows] =
+        record;
+    return std::tie(c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y);
+  };
+  return rest(a) == rest(b) && equal(a.flows, b.flows);
 }
 
 // A try and a settlement with what a test is about, and the rest plain.
