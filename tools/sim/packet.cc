@@ -4,6 +4,7 @@
 #include <rte_byteorder.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace steppe::sim {
@@ -79,7 +80,7 @@ Packet::Kind read_tcp(Packet& packet, std::span<const uint8_t> bytes) {
   segment.ttl = packet.ip->time_to_live;
   segment.client_address = from_big_endian(packet.ip->src_addr);
   segment.host_address = from_big_endian(packet.ip->dst_addr);
-  segment.client_port = from_big_endian(tcp.src_port);
+  segment.client_port = packet.flow = from_big_endian(tcp.src_port);
   segment.host_port = from_big_endian(tcp.dst_port);
   segment.sequence = from_big_endian(tcp.sent_seq);
   segment.acknowledgement = from_big_endian(tcp.recv_ack);
@@ -90,10 +91,12 @@ Packet::Kind read_tcp(Packet& packet, std::span<const uint8_t> bytes) {
   return Packet::Kind::tcp;
 }
 
-Packet::Kind read_icmp(std::span<const uint8_t> bytes) {
+Packet::Kind read_icmp(Packet& packet, std::span<const uint8_t> bytes) {
   if (bytes.size() < sizeof(rte_icmp_hdr)) return Packet::Kind::malformed;
   if (checksum_fold(checksum_sum(bytes.data(), bytes.size())) != 0) return Packet::Kind::malformed;
-  return bytes[0] == RTE_IP_ICMP_ECHO_REQUEST ? Packet::Kind::echo_request : Packet::Kind::ignored;
+  if (bytes[0] != RTE_IP_ICMP_ECHO_REQUEST) return Packet::Kind::ignored;
+  packet.flow = from_big_endian(reinterpret_cast<const rte_icmp_hdr*>(bytes.data())->icmp_ident);
+  return Packet::Kind::echo_request;
 }
 
 // RFC 791 3.1. Fragments count as malformed: no scanner sends any.
@@ -112,7 +115,7 @@ Packet::Kind read_ipv4(Packet& packet, std::span<const uint8_t> bytes) {
   packet.datagram = bytes.first(total_length);
   const auto data = packet.datagram.subspan(header_length);
   if (ip.next_proto_id == protocol_tcp) return read_tcp(packet, data);
-  if (ip.next_proto_id == protocol_icmp) return read_icmp(data);
+  if (ip.next_proto_id == protocol_icmp) return read_icmp(packet, data);
   return Packet::Kind::malformed;
 }
 
@@ -172,6 +175,22 @@ size_t write_options(uint8_t* at, const TcpFields& fields) {
     *at++ = fields.window_scale;
   }
   return static_cast<size_t>(at - begin);
+}
+
+// An extension structure with one object: the label stack with which the packet arrived, of one
+// entry (RFC 4884 7, RFC 4950 3, RFC 3032 2.1).
+constexpr size_t mpls_extension_length = 12;
+
+void write_mpls_extension(uint8_t* bytes, uint32_t label) {
+  constexpr uint8_t version = 2, object_length = 8, class_label_stack = 1, type_incoming = 1;
+  constexpr uint32_t bottom_of_stack = 1 << 8, label_ttl = 1;
+  const uint32_t entry = to_big_endian(label << 12 | bottom_of_stack | label_ttl);
+  const std::array<uint8_t, mpls_extension_length - sizeof entry> front = {
+      version << 4, 0, 0, 0, 0, object_length, class_label_stack, type_incoming};
+  std::memcpy(bytes, front.data(), front.size());
+  std::memcpy(bytes + front.size(), &entry, sizeof entry);
+  const uint16_t checksum = checksum_fold(checksum_sum(bytes, mpls_extension_length));
+  std::memcpy(bytes + 2, &checksum, sizeof checksum);
 }
 
 }  // namespace
@@ -286,29 +305,41 @@ rte_mbuf* write_echo_reply(rte_mempool* pool, const Envelope& envelope,
 }
 
 rte_mbuf* write_time_exceeded(rte_mempool* pool, const Envelope& envelope,
-                              std::span<const uint8_t> datagram, uint8_t arrived_ttl, bool whole) {
-  constexpr size_t icmp_length = 8;  // type, code, checksum, four bytes unused
+                              std::span<const uint8_t> datagram, uint8_t arrived_ttl,
+                              const Quoting& quoting) {
+  constexpr size_t icmp_length = 8;  // type, code, checksum, four bytes of which one has a use
+  // Before an extension the quote is padded to 128 bytes at least, and its length is a byte that
+  // counts words (RFC 4884 3, 4.2).
+  constexpr size_t padded_least = 128, padded_most = 255 * 4;
+  const size_t extension_length = quoting.mpls_label ? mpls_extension_length : 0;
   // Routers that quote more than RFC 792 asks for stop at 576 bytes (RFC 1812 4.3.2.3) or do not
   // stop; these do not, but for the size of a frame.
-  constexpr size_t quoted_most = RTE_ETHER_MTU - sizeof(rte_ipv4_hdr) - icmp_length;
+  const size_t quoted_most =
+      quoting.mpls_label ? padded_most : RTE_ETHER_MTU - sizeof(rte_ipv4_hdr) - icmp_length;
   const size_t header_length =
       rte_ipv4_hdr_len(reinterpret_cast<const rte_ipv4_hdr*>(datagram.data()));
   const auto quoted =
-      datagram.first(std::min({datagram.size(), whole ? quoted_most : header_length + 8}));
+      datagram.first(std::min(datagram.size(), quoting.whole ? quoted_most : header_length + 8));
+  const size_t padded =
+      quoting.mpls_label ? std::max(padded_least, (quoted.size() + 3) / 4 * 4) : quoted.size();
+  const size_t length = icmp_length + padded + extension_length;
   constexpr uint8_t internetwork_control = 0xc0;  // RFC 1812 4.3.2.5
-  const NewFrame frame = write_headers(pool, envelope, protocol_icmp, internetwork_control,
-                                       icmp_length + quoted.size());
+  const NewFrame frame = write_headers(pool, envelope, protocol_icmp, internetwork_control, length);
   if (frame.mbuf == nullptr) return nullptr;
 
-  std::memset(frame.data, 0, icmp_length);
+  std::memset(frame.data, 0, length);
   frame.data[0] = icmp_time_exceeded;
   std::memcpy(frame.data + icmp_length, quoted.data(), quoted.size());
   auto& header = *reinterpret_cast<rte_ipv4_hdr*>(frame.data + icmp_length);
   header.time_to_live = arrived_ttl;
   header.hdr_checksum = 0;
   header.hdr_checksum = checksum_fold(checksum_sum(&header, header_length));
+  if (quoting.mpls_label) {
+    frame.data[5] = static_cast<uint8_t>(padded / 4);
+    write_mpls_extension(frame.data + icmp_length + padded, *quoting.mpls_label);
+  }
   auto& icmp = *reinterpret_cast<rte_icmp_hdr*>(frame.data);
-  icmp.icmp_cksum = checksum_fold(checksum_sum(frame.data, icmp_length + quoted.size()));
+  icmp.icmp_cksum = checksum_fold(checksum_sum(frame.data, length));
   return frame.mbuf;
 }
 

@@ -11,6 +11,7 @@
 #include <rte_tcp.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace steppe::sim {
@@ -56,6 +57,8 @@ struct Packet {
   const rte_arp_hdr* arp = nullptr;
   const rte_ipv4_hdr* ip = nullptr;
   std::span<const uint8_t> datagram;  // of IPv4: header and data, without the frame's padding
+  // Tells flows between the same two addresses apart: the client's port, an echo's identifier.
+  uint16_t flow = 0;
   Segment segment;
 };
 
@@ -87,9 +90,15 @@ rte_mbuf* write_arp_reply(rte_mempool* pool, const rte_ether_addr& mac, const rt
 // The answer to an echo request (RFC 792, page 14).
 rte_mbuf* write_echo_reply(rte_mempool* pool, const Envelope& envelope,
                            std::span<const uint8_t> datagram);
-// ICMP Time Exceeded about a datagram that arrived with `arrived_ttl`: quotes its header and 8
-// bytes (RFC 792), or all of it.
+// What a router says about a datagram whose TTL ran out there.
+struct Quoting {
+  bool whole = false;  // all of it, not its header and 8 bytes (RFC 792)
+  // The label under which MPLS brought it, as an extension (RFC 4884, RFC 4950).
+  std::optional<uint32_t> mpls_label;
+};
+// ICMP Time Exceeded about a datagram that arrived with `arrived_ttl`.
 rte_mbuf* write_time_exceeded(rte_mempool* pool, const Envelope& envelope,
-                              std::span<const uint8_t> datagram, uint8_t arrived_ttl, bool whole);
+                              std::span<const uint8_t> datagram, uint8_t arrived_ttl,
+                              const Quoting& quoting);
 
 }  // namespace steppe::sim

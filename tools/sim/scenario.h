@@ -32,6 +32,8 @@ struct Router {
   uint32_t address = 0;
   bool silent = false;
   bool quotes_whole = false;  // the whole expired packet in ICMP errors, not its header and 8 bytes
+  bool extensions = false;    // ICMP errors carry the MPLS label of the packet (RFC 4950)
+  uint32_t icmp_per_s = 0;    // ICMP errors, at most; 0: no limit
 };
 
 // A way to a host: routers from the vantage on. Parallel ways are chosen by the flow's 5-tuple.

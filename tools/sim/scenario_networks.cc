@@ -109,10 +109,13 @@ using Path = std::vector<Router>;
 
 Router read_router(const Node& node) {
   if (node.is_text()) return {.address = node.address()};
-  node.allow({"address", "silent", "quotes-whole"});
+  node.allow({"address", "silent", "quotes-whole", "extensions", "icmp-per-s"});
   Router router{.address = node.at("address").address()};
   if (const auto silent = node.find("silent")) router.silent = silent->boolean();
   if (const auto whole = node.find("quotes-whole")) router.quotes_whole = whole->boolean();
+  if (const auto extensions = node.find("extensions")) router.extensions = extensions->boolean();
+  if (const auto limit = node.find("icmp-per-s"))
+    router.icmp_per_s = static_cast<uint32_t>(limit->whole(1, 1'000'000));
   return router;
 }
 

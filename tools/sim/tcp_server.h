@@ -36,6 +36,7 @@ class TcpServer {
     return by_speaker_[key.speaker] == 0 ? none : connections_.find(key);
   }
   Connection& operator[](uint32_t slot) { return connections_[slot]; }
+  uint32_t open_connections() const { return connections_.size(); }
   // What a box has seen of the handshake with the host; none: nothing.
   ClientOptions options(uint32_t slot) const;
 

@@ -10,12 +10,14 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "tools/sim/trace_truth.h"
+
 namespace steppe::sim {
 namespace {
 
 using Row = nlohmann::ordered_json;
 
-constexpr size_t most_wrong_pairs = 20;
+constexpr size_t most_wrong_pairs = 20, most_wrong_traces = 20;
 
 const HostGroup& group_of(const Layout& layout, const Host& host) {
   return layout.scenario().groups[host.group];
@@ -118,7 +120,11 @@ Row pair_row(const Layout& layout, const Host& host, const std::string& server_n
   row["verdict"] = to_string(answer.verdict);
   row["interference"] = to_string(answer.interference);
   row["by_chance"] = answer.by_chance;
-  row["middlebox"] = layout.scenario().middleboxes[answer.middlebox].name;
+  const Middlebox& box = layout.scenario().middleboxes[answer.middlebox];
+  row["middlebox"] = box.name;
+  row["in_path"] = box.in_path;
+  row["terminates"] = box.terminates;
+  row["copies_ttl"] = box.copies_ttl;
   const uint32_t ways = layout.path_count(host);
   uint32_t crossing_ways = 0;
   for (uint32_t way = 0; way < ways; ++way) {
@@ -279,7 +285,20 @@ class Scoring {
     score_.pairs = score_.hosts * (round_.names.size() - round_.controls);
   }
 
+  void read_traces(const Store& store) {
+    // From elsewhere there are other ways.
+    const std::string& vantage = layout_.scenario().vantages[layout_.vantage()].name;
+    store.for_each_trace([&](const TraceRecord& trace) {
+      if (trace.round == round_.round && trace.vantage == vantage)
+        traces_.emplace(trace.key, trace);
+      return true;
+    });
+    score_.traces.records = traces_.size();
+  }
+
   void look_at(const PairView& pair) {
+    if (score_.traces.records > 0 && pair.state.interference == Interference::yes)
+      look_at_trace(pair);
     const Host* host = layout_.find(pair.key.address);
     const Trusted trusted = host == nullptr ? Trusted::no : is_trusted(layout_, *host);
     if (trusted == Trusted::no) return wrong(pair, {.reason = "the host is not trusted"});
@@ -329,9 +348,49 @@ class Scoring {
       return true;
     });
     score_.interceptors_true = interceptors_.size();
+    // Those whose pair was not found: there is nothing to locate, unless by chance.
+    for (const auto& [key, trace] : traces_) look_at_located(trace, trace.time_ms);
   }
 
  private:
+  void look_at_trace(const PairView& pair) {
+    Score::Traces& traces = score_.traces;
+    const auto record = traces_.extract(pair.key);
+    const TraceRecord* trace = record.empty() ? nullptr : &record.mapped();
+    const bool is_located = trace != nullptr && trace->outcome == TraceOutcome::located;
+    if (is_to_locate(pair, trace == nullptr ? pair.last_seen_ms : trace->time_ms)) {
+      ++traces.to_locate;
+      traces.missing += trace == nullptr;
+      traces.not_located += trace != nullptr && !is_located;
+    }
+    if (is_located) look_at_located(*trace, pair.last_seen_ms);
+  }
+
+  bool is_to_locate(const PairView& pair, Date date) const {
+    const Host* host = layout_.find(pair.key.address);
+    if (host == nullptr || is_trusted(layout_, *host) != Trusted::yes) return false;
+    const Answer right = right_answer(layout_, *host, pair.key.server_name, date);
+    return right.interference == Interference::yes && !right.by_chance &&
+           right.verdict != Verdict::timeout;
+  }
+
+  void look_at_located(const TraceRecord& trace, Date settled_ms) {
+    if (trace.outcome != TraceOutcome::located) return;
+    Score::Traces& traces = score_.traces;
+    const Host* host = layout_.find(trace.key.address);
+    TraceCheck check{.right = "nobody lives there"};
+    if (host != nullptr) check = check_trace(layout_, *host, trace, settled_ms);
+    ++traces.located;
+    ++(check.place ? traces.right : traces.wrong);
+    traces.wrong_placements += !check.placement;
+    traces.wrong_terminating += !check.terminating;
+    traces.wrong_ttl_copied += !check.ttl_copied;
+    traces.wrong_paths += !check.paths;
+    if (!check.perfect() && traces.wrong_ones.size() < most_wrong_traces)
+      traces.wrong_ones.push_back(
+          {trace.key.address, trace.key.server_name, trace_words(trace), check.right});
+  }
+
   void look_at_chance(const PairView& pair, const Answer& right) {
     ++score_.by_chance;
     if (right.interference == Interference::yes) names_true_.insert(pair.key.server_name);
@@ -374,6 +433,7 @@ class Scoring {
   size_t grave_ = 0;  // of score_.wrong, at its front
   std::set<std::string> names_found_, names_true_;
   InterceptorTruths interceptors_;
+  std::map<PairKey, TraceRecord> traces_;  // of this round, that were not looked at yet
 };
 
 }  // namespace
@@ -390,7 +450,9 @@ double Score::recall() const {
 
 bool Score::perfect() const {
   return missing == 0 && false_positives == 0 && false_negatives == 0 && inconclusive == 0 &&
-         wrong_verdicts == 0 && hosts_found == hosts && hosts_surplus == 0;
+         wrong_verdicts == 0 && hosts_found == hosts && hosts_surplus == 0 && traces.wrong == 0 &&
+         traces.wrong_placements == 0 && traces.wrong_terminating == 0 &&
+         traces.wrong_ttl_copied == 0 && traces.wrong_paths == 0;
 }
 
 Score score(const Layout& layout, Authority& authority, const Store& store) {
@@ -400,6 +462,7 @@ Score score(const Layout& layout, Authority& authority, const Store& store) {
   score.round = round->round;
   Scoring scoring(layout, authority, *round, score);
   scoring.look_at_hosts(store);
+  scoring.read_traces(store);
   store.for_each_pair([&](const PairView& pair) {
     if (pair.round == round->round && !pair.control) scoring.look_at(pair);
     return true;
@@ -436,9 +499,22 @@ std::string score_text(const Score& score) {
       number(score.names_found), number(score.names_right));
   add("  interceptors  %llu true, %llu found, %llu right\n", number(score.interceptors_true),
       number(score.interceptors_found), number(score.interceptors_right));
+  const Score::Traces& traces = score.traces;
+  if (traces.records > 0) {
+    add("  traces        %llu to locate, %llu located, %llu right, %llu wrong; %llu not located, "
+        "%llu missing\n",
+        number(traces.to_locate), number(traces.located), number(traces.right),
+        number(traces.wrong), number(traces.not_located), number(traces.missing));
+    add("  of traces     wrong: %llu placements, %llu terminating, %llu TTL copied, %llu paths\n",
+        number(traces.wrong_placements), number(traces.wrong_terminating),
+        number(traces.wrong_ttl_copied), number(traces.wrong_paths));
+  }
   for (const Score::WrongPair& pair : score.wrong)
     text += "  wrong: " + format_address(pair.address) + " " + pair.server_name + ": found " +
             pair.found + ", right " + pair.right + " (" + pair.reason + ")\n";
+  for (const Score::Traces::Wrong& trace : traces.wrong_ones)
+    text += "  wrong trace: " + format_address(trace.address) + " " + trace.server_name +
+            ": found " + trace.found + "; right " + trace.right + "\n";
   return text;
 }
 

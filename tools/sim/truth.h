@@ -66,12 +66,33 @@ struct Score {
   uint64_t names_right = 0, names_found = 0, names_true = 0;  // names with interference
   uint64_t interceptors_right = 0, interceptors_found = 0, interceptors_true = 0;  // by SPKI
   std::vector<WrongPair> wrong;                                                    // the first ones
+
+  // Traces of this round and vantage beside the truth of their ways (trace_truth.h). Without any,
+  // nothing is said about them.
+  struct Traces {
+    struct Wrong {
+      uint32_t address;
+      std::string server_name, found, right;
+    };
+    uint64_t records = 0;
+    // Pairs with an interference that is found, is true at the time of the trace, comes on every
+    // connection, and answers: whoever drops hellos has no place to be seen at.
+    uint64_t to_locate = 0;
+    // Of all pairs, those decided by chance as well: those need not be located, but rightly.
+    uint64_t located = 0, right = 0, wrong = 0;
+    uint64_t not_located = 0, missing = 0;  // of those to locate; missing: no record
+    // Of located ones: what they say besides.
+    uint64_t wrong_placements = 0, wrong_terminating = 0, wrong_ttl_copied = 0, wrong_paths = 0;
+    std::vector<Wrong> wrong_ones;  // the first ones
+  } traces;
   double precision() const;  // 1 if nothing was found
   double recall() const;     // 1 if there was nothing to find
-  // Nothing missing, nothing wrong: every pair with a definite answer has it.
+  // Nothing missing, nothing wrong: every pair with a definite answer has it, and no trace says
+  // what is not so.
   bool perfect() const;
 };
-// The latest round. Each pair's truth is taken at the time at which it was settled.
+// The latest round. Each pair's truth is taken at the time at which it was settled, each trace's at
+// its own.
 Score score(const Layout& layout, Authority& authority, const Store& store);
 std::string score_text(const Score& score);
 

@@ -13,6 +13,7 @@
 #include <array>
 #include <vector>
 
+#include "tools/sim/error_limits.h"
 #include "tools/sim/faulty_wire.h"
 #include "tools/sim/flight_cache.h"
 #include "tools/sim/middlebox.h"
@@ -36,6 +37,12 @@ constexpr uint32_t bursts_most = 16;
 // Fingerprinting: TTL-Based Router Signatures", IMC 2013).
 uint8_t initial_ttl_of(const Router& router) {
   return router.address % 2 == 0 ? 64 : 255;
+}
+
+// Its own, above those that are reserved (RFC 3032 2.1).
+uint32_t mpls_label_of(const Router& router) {
+  constexpr uint32_t first_label = 16, labels = 1 << 20;
+  return first_label + router.address % (labels - first_label);
 }
 
 }  // namespace
@@ -68,6 +75,7 @@ struct World::State {
   FlightCache flights;
   Servers servers;
   Middleboxes middleboxes;
+  ErrorLimits error_limits;
   std::vector<rte_mbuf*> done;  // frames that have come and been read
   uint64_t now_ns = 0;          // of the last step
 };
@@ -90,6 +98,10 @@ World::State::State(const Layout& country, Authority& authority, Date date, cons
 
 const WorldFigures& World::figures() const {
   return state_->figures;
+}
+
+uint32_t World::open_connections() const {
+  return state_->tcp.open_connections();
 }
 
 // --- time ---
@@ -202,7 +214,7 @@ void World::State::travel(const Packet& packet, uint64_t now_ns) {
 void World::State::travel(const Packet& packet, const Host& host, uint64_t now_ns) {
   const Segment& segment = packet.segment;
   const bool is_tcp = packet.kind == Packet::Kind::tcp;
-  const Path path = layout.path(host, segment.client_port);
+  const Path path = layout.path(host, packet.flow);
   const uint8_t ttl = std::max<uint8_t>(packet.ip->time_to_live, 1);  // RFC 1812 4.2.2.9
 
   auto fate = Middleboxes::Fate::passes;
@@ -237,6 +249,10 @@ void World::State::expire(const Packet& packet, const Host& host, const Path& pa
   ++figures.expired;
   const Router& router = path.routers[ttl - 1];
   if (router.silent) return;
+  if (router.icmp_per_s > 0 && !error_limits.allow(router.address, router.icmp_per_s, now_ns)) {
+    ++figures.withheld;
+    return;
+  }
   ++figures.time_exceeded;
   const uint8_t hops_back = ttl - 1;
   const auto arrives_with = static_cast<uint8_t>(initial_ttl_of(router) - hops_back);
@@ -245,10 +261,11 @@ void World::State::expire(const Packet& packet, const Host& host, const Path& pa
                           rte_be_to_cpu_32(packet.ip->src_addr), arrives_with};
   const double latency_ms =
       layout.latency_ms(host) * ttl / static_cast<double>(path.routers.size() + 1);
-  outlet.send(
-      write_time_exceeded(wire.pool, envelope, packet.datagram, arrived_ttl, router.quotes_whole),
-      outlet.queue(packet.segment.client_port, host.address), now_ns,
-      static_cast<uint64_t>(latency_ms * ns_per_ms));
+  Quoting quoting{.whole = router.quotes_whole, .mpls_label = {}};
+  if (router.extensions) quoting.mpls_label = mpls_label_of(router);
+  outlet.send(write_time_exceeded(wire.pool, envelope, packet.datagram, arrived_ttl, quoting),
+              outlet.queue(packet.flow, host.address), now_ns,
+              static_cast<uint64_t>(latency_ms * ns_per_ms));
 }
 
 // RFC 1122 3.2.2.6: every host answers, whatever it does on its ports.
@@ -257,8 +274,8 @@ void World::State::answer_echo(const Packet& packet, const Host& host, size_t ro
   const WayBack back = servers.way_back(host, routers);
   const Envelope envelope{wire.mac, packet.ethernet->src_addr, host.address,
                           rte_be_to_cpu_32(packet.ip->src_addr), static_cast<uint8_t>(back.ttl)};
-  outlet.send(write_echo_reply(wire.pool, envelope, packet.datagram), outlet.queue(0, host.address),
-              now_ns, uint64_t{back.delay_us} * 1000);
+  outlet.send(write_echo_reply(wire.pool, envelope, packet.datagram),
+              outlet.queue(packet.flow, host.address), now_ns, uint64_t{back.delay_us} * 1000);
 }
 
 }  // namespace steppe::sim

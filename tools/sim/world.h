@@ -27,6 +27,7 @@ namespace steppe::sim {
   X(connections, "connections that brought a whole ClientHello") \
   X(expired, "packets whose TTL ran out")                        \
   X(time_exceeded, "ICMP Time Exceeded sent")                    \
+  X(withheld, "ICMP errors that routers' limits kept back")      \
   X(injected, "hellos that a middlebox answered or dropped")     \
   X(lost, "frames lost by a fault, both directions")             \
   X(duplicated, "frames sent twice by a fault")                  \
@@ -64,6 +65,8 @@ class World {
   uint64_t next_due_ns() const;
 
   const WorldFigures& figures() const;
+  // Of hosts and of middleboxes, half-open ones as well.
+  uint32_t open_connections() const;
 
  private:
   struct State;

@@ -95,6 +95,52 @@ TEST(Middlebox, TheInjectionTtlIsOneMoreThanTheHopsBefore) {
             Answer::genuine);
 }
 
+// A trace of one connection (METHOD 4) and its end: the hello again and again with a growing TTL.
+// Two RSTs, as there are two to hear them: the box has taken the hello, the host has not.
+TEST(Middlebox, AHelloThatIsRepeatedIsAnsweredOnceAndTwoResetsEndIt) {
+  WiredCountry country(country_with(box_after_second_router()));
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  EXPECT_TRUE(caller.say({}).empty()) << "the handshake, at full TTL";
+  const Bytes hello = client_hello(blocked);
+  for (uint8_t ttl = 1; ttl <= hops_before; ++ttl)
+    ASSERT_EQ(caller.try_to_say(hello, ttl).size(), 1u);
+  EXPECT_EQ(country.world().open_connections(), 1u) << "the host's";
+  const auto frames = caller.try_to_say(hello, hops_before + 1);
+  EXPECT_EQ(answer_of(country, frames, caller.segment.acknowledgement), Answer::forged);
+  EXPECT_EQ(country.world().open_connections(), 2u) << "and the box's";
+  for (const uint8_t ttl : {hops_before + 1, hops_before + 2, 64}) {
+    const auto again = caller.try_to_say(hello, ttl);
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0].flags, ack) << "no second answer, and none of the host's";
+    EXPECT_EQ(again[0].ttl, 64 - hops_before);
+  }
+  EXPECT_EQ(country.world().figures().injected, 1u);
+  EXPECT_EQ(country.world().figures().connections, 0u) << "the host has heard nothing";
+
+  const uint32_t begin = caller.segment.sequence;
+  // In the wrong order the host's does not get there: the box keeps what is not for it.
+  EXPECT_TRUE(caller.reset().empty());
+  EXPECT_EQ(country.world().open_connections(), 2u);
+  caller.segment.sequence = begin + static_cast<uint32_t>(hello.size());
+  EXPECT_TRUE(caller.reset().empty());
+  EXPECT_EQ(country.world().open_connections(), 1u) << "the box's is gone";
+  caller.segment.sequence = begin;
+  EXPECT_TRUE(caller.reset().empty());
+  EXPECT_EQ(country.world().open_connections(), 0u) << "the host's, too";
+  EXPECT_EQ(country.world().next_due_ns(), UINT64_MAX);
+  EXPECT_EQ(ask(country, 40000), Answer::forged) << "the same ports once more";
+}
+
+TEST(Middlebox, ResetsOfALimitedTtlDoNotReachTheBox) {
+  WiredCountry country(country_with(box_after_second_router()));
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  caller.say(client_hello(blocked), hops_before + 1);
+  EXPECT_EQ(caller.say({}, hops_before, rst | ack).size(), 1u) << "ICMP";
+  EXPECT_EQ(country.world().open_connections(), 2u);
+}
+
 TEST(Middlebox, LaterSegmentsMeetTheBoxIfTheyGetThere) {
   WiredCountry country(country_with(box_after_second_router()));
   Caller caller(country, country.host());
@@ -282,6 +328,36 @@ TEST(Middlebox, OneThatTerminatesAnswersEverything) {
   const auto stray =
       country.exchange({.address = country.host().address, .acknowledgement = 5, .flags = ack});
   ASSERT_EQ(stray.size(), 1u) << "not the connection of before";
+}
+
+// What a trace learns of the way behind such a box, it learns from what the box leaves alone.
+TEST(Middlebox, OneThatTerminatesLeavesEchoesAndOtherPortsAlone) {
+  Middlebox box = box_after_second_router();
+  box.terminates = true;
+  WiredCountry country(country_with(box));
+  const uint32_t address = country.host().address;
+  for (uint8_t ttl = 1; ttl <= std::size(routers) + 1; ++ttl) {
+    SCOPED_TRACE(int{ttl});
+    const auto to_port_80 =
+        country.exchange({.address = address, .to_port = 80, .flags = syn, .ttl = ttl});
+    country.send_frame(echo_request(address, ttl));
+    const auto echo = country.step();
+    if (ttl == 3) {  // a silent router
+      EXPECT_TRUE(to_port_80.empty());
+      EXPECT_TRUE(echo.empty());
+      continue;
+    }
+    ASSERT_EQ(to_port_80.size(), 1u);
+    ASSERT_EQ(echo.size(), 1u);
+    const bool arrives = ttl > std::size(routers);
+    const uint32_t answering = arrives ? address : routers[ttl - 1];
+    EXPECT_EQ(to_port_80[0].address, answering);
+    EXPECT_EQ(echo[0].address, answering);
+    EXPECT_EQ(to_port_80[0].kind, arrives ? Incoming::Kind::tcp : Incoming::Kind::icmp);
+    EXPECT_EQ(to_port_80[0].flags, arrives ? rst | ack : 0);
+    EXPECT_EQ(echo[0].payload[0], arrives ? 0 : 11);
+  }
+  EXPECT_EQ(country.world().open_connections(), 0u);
 }
 
 TEST(Middlebox, OneThatTerminatesForwardsWithoutAWord) {

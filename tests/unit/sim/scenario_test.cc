@@ -553,6 +553,10 @@ TEST(ParseScenario, SaysWhatIsWrongWhere) {
       {"/routes/other/hops",
        "[{\"parallel\": [[\"198.19.1.1\"], [\"198.19.1.2\"]], \"silent\": 1}]",
        "routes.other.hops[0]: unknown key \"silent\"; allowed: parallel"},
+      {"/routes/other/hops/0", "{\"address\": \"198.19.1.1\", \"icmp-per-s\": 0}",
+       "routes.other.hops[0].icmp-per-s: must be a whole number from 1 to 1000000, not 0"},
+      {"/routes/other/hops/0", "{\"address\": \"198.19.1.1\", \"icmp-per-s\": 1000001}",
+       "routes.other.hops[0].icmp-per-s: must be a whole number from 1 to 1000000, not 1000001"},
       // certificates
       {"/hosts/0/certificate/distinct", "21",
        "hosts[0].certificate.distinct: must be a whole number from 0 to 20, not 21"},
@@ -663,7 +667,8 @@ TEST(ParseScenario, SetsEveryMember) {
     "vantages": [{"name": "a", "address": "198.19.0.10"}, {"name": "b", "address": "198.19.0.11"}],
     "networks": [{"name": "n", "as": 64500, "prefixes": ["198.18.0.0/24", "198.18.5.5"]}],
     "routes": {"r": {"hops": ["198.19.1.1", {"address": "198.19.1.2", "silent": true},
-                              {"address": "198.19.1.3", "quotes-whole": true}]},
+                              {"address": "198.19.1.3", "quotes-whole": true,
+                               "extensions": true, "icmp-per-s": 1000000}]},
                "s": {"hops": ["198.19.1.1"]}},
     "hosts": [
       {"name": "g", "networks": {"n": 9}, "behaviour": "tiny-segments", "segment-bytes": 7,
@@ -725,6 +730,10 @@ TEST(ParseScenario, SetsEveryMember) {
   EXPECT_TRUE(path[1].silent);
   EXPECT_FALSE(path[1].quotes_whole);
   EXPECT_TRUE(path[2].quotes_whole);
+  EXPECT_FALSE(path[1].extensions);
+  EXPECT_TRUE(path[2].extensions);
+  EXPECT_EQ(path[1].icmp_per_s, 0u) << "no limit";
+  EXPECT_EQ(path[2].icmp_per_s, 1'000'000u);
 
   ASSERT_EQ(scenario.groups.size(), 2u);
   const HostGroup& group = scenario.groups[0];

@@ -37,7 +37,7 @@ uint16_t checksum(std::span<const uint8_t> bytes) {
   while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
   return static_cast<uint16_t>(~sum);
 }
-void put_checksum(Bytes& bytes, size_t at, uint16_t value) {
+void put(Bytes& bytes, size_t at, uint16_t value) {
   bytes[at] = static_cast<uint8_t>(value >> 8);
   bytes[at + 1] = static_cast<uint8_t>(value);
 }
@@ -59,7 +59,7 @@ Bytes ipv4_header(uint32_t from, uint32_t to, uint8_t ttl, uint8_t protocol, siz
   append(header, 0, 2);
   append(header, from, 4);
   append(header, to, 4);
-  put_checksum(header, 10, checksum(header));
+  put(header, 10, checksum(header));
   return header;
 }
 
@@ -187,7 +187,7 @@ Bytes frame_of(const Outgoing& segment) {
   append(tcp, segment.payload);
   Bytes covered = pseudo_header(scanner_address, segment.address, tcp.size());
   append(covered, tcp);
-  put_checksum(tcp, 16, checksum(covered));
+  put(tcp, 16, checksum(covered));
   Bytes frame = ethernet(0x0800);
   append(frame, ipv4_header(scanner_address, segment.address, segment.ttl, 6, tcp.size()));
   append(frame, tcp);
@@ -197,13 +197,13 @@ Bytes frame_of(const Outgoing& segment) {
 Bytes with_bytes(Bytes frame, size_t place, const Bytes& bytes) {
   constexpr size_t ip = 14, tcp = 34;
   std::copy(bytes.begin(), bytes.end(), frame.begin() + static_cast<long>(place));
-  put_checksum(frame, ip + 10, 0);
-  put_checksum(frame, ip + 10, checksum(std::span(frame).subspan(ip, 20)));
-  put_checksum(frame, tcp + 16, 0);
+  put(frame, ip + 10, 0);
+  put(frame, ip + 10, checksum(std::span(frame).subspan(ip, 20)));
+  put(frame, tcp + 16, 0);
   Bytes covered =
       pseudo_header(number(frame, ip + 12, 4), number(frame, ip + 16, 4), frame.size() - tcp);
   covered.insert(covered.end(), frame.begin() + tcp, frame.end());
-  put_checksum(frame, tcp + 16, checksum(covered));
+  put(frame, tcp + 16, checksum(covered));
   return frame;
 }
 
@@ -217,9 +217,10 @@ Bytes arp_request(uint32_t sender, uint32_t target) {
   return frame;
 }
 
-Bytes echo_request(uint32_t address, uint8_t ttl) {
-  Bytes icmp = {8, 0, 0, 0, 0x12, 0x34, 0, 1, 'o', 'd', 'd'};
-  put_checksum(icmp, 2, checksum(icmp));
+Bytes echo_request(uint32_t address, uint8_t ttl, uint16_t identifier) {
+  Bytes icmp = {8, 0, 0, 0, 0, 0, 0, 1, 'o', 'd', 'd'};
+  put(icmp, 4, identifier);
+  put(icmp, 2, checksum(icmp));
   Bytes frame = ethernet(0x0800);
   append(frame, ipv4_header(scanner_address, address, ttl, 1, icmp.size()));
   append(frame, icmp);

@@ -47,7 +47,7 @@ Bytes frame_of(const Outgoing& segment);
 // The same frame with other bytes from `place` on, and checksums that fit them.
 Bytes with_bytes(Bytes frame, size_t place, const Bytes& bytes);
 Bytes arp_request(uint32_t sender, uint32_t target);
-Bytes echo_request(uint32_t address, uint8_t ttl);
+Bytes echo_request(uint32_t address, uint8_t ttl, uint16_t identifier = 0x1234);
 
 // What it receives.
 struct Incoming {

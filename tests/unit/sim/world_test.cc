@@ -232,7 +232,9 @@ TEST(World, AResetEndsTheConnectionAtOnce) {
   Caller caller(country, country.host());
   ASSERT_TRUE(caller.connect());
   caller.say(client_hello("example.org"));
+  EXPECT_EQ(country.world().open_connections(), 1u);
   EXPECT_TRUE(caller.reset().empty());
+  EXPECT_EQ(country.world().open_connections(), 0u);
   EXPECT_EQ(country.world().next_due_ns(), UINT64_MAX) << "nothing is kept";
   const auto answer = caller.say({});
   ASSERT_EQ(answer.size(), 1u);
@@ -642,6 +644,115 @@ TEST(World, ATtlThatRunsOutIsReportedByItsRouter) {
   expect_genuine(country, country.host(), stream_of(flight, caller.segment.acknowledgement));
 }
 
+// Sums to all ones over bytes with their right checksum (RFC 1071).
+uint16_t sum_of(const Bytes& bytes, size_t begin) {
+  uint32_t sum = 0;
+  for (size_t i = begin; i + 1 < bytes.size(); i += 2)
+    sum += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(sum);
+}
+
+TEST(World, AQuoteIsAsThePacketCame) {
+  WiredCountry country(country_of(1));
+  constexpr size_t type_of_service = 14 + 1, identification = 14 + 4;
+  Bytes frame = frame_of({.address = country.host().address, .flags = syn, .ttl = 1});
+  frame = with_bytes(frame, type_of_service, {0xb8});
+  frame = with_bytes(frame, identification, {0xca, 0xfe});
+  country.send_frame(frame);
+  const auto answer = country.step();
+  ASSERT_EQ(answer.size(), 1u);
+  EXPECT_EQ(Bytes(answer[0].payload.begin() + 8, answer[0].payload.end()),
+            Bytes(frame.begin() + 14, frame.begin() + 14 + 28));
+}
+
+TEST(World, SomeRoutersErrorsCarryMplsLabels) {  // RFC 4884, RFC 4950
+  Scenario scenario = country_of(1);
+  for (Router& router : scenario.routes[0].paths[0]) router.extensions = true;
+  WiredCountry country(std::move(scenario));
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  Bytes odd = client_hello("example.org");
+  odd.resize(203);
+  std::set<Bytes> labels;
+  for (const uint8_t ttl : {1, 2}) {
+    SCOPED_TRACE(int{ttl});
+    const size_t quoted_bytes = ttl == 2 ? 20 + 20 + odd.size() : 28;
+    const size_t padded_bytes = ttl == 2 ? 244 : 128;
+    const auto answer = caller.try_to_say(odd, ttl);
+    ASSERT_EQ(answer.size(), 1u);
+    const Bytes& message = answer[0].payload;
+    ASSERT_EQ(message.size(), 8 + padded_bytes + 12);
+    EXPECT_EQ(Bytes(message.begin() + 4, message.begin() + 8),
+              (Bytes{0, static_cast<uint8_t>(padded_bytes / 4), 0, 0}));
+    const auto padding = message.begin() + 8 + static_cast<long>(quoted_bytes);
+    const auto extension = message.begin() + 8 + static_cast<long>(padded_bytes);
+    EXPECT_EQ(message[8], 0x45);
+    EXPECT_EQ(std::count(padding, extension, 0), extension - padding);
+    EXPECT_EQ(sum_of(message, 8 + padded_bytes), 0xffff);
+    EXPECT_EQ(Bytes(extension, extension + 2), (Bytes{0x20, 0}));
+    EXPECT_EQ(Bytes(extension + 4, extension + 8), (Bytes{0, 8, 1, 1}));
+    EXPECT_EQ(extension[10] & 0x0f, 1) << "the bottom of the stack";
+    EXPECT_EQ(extension[11], 1) << "the label's TTL";
+    labels.insert(Bytes(extension + 8, extension + 11));
+  }
+  EXPECT_EQ(labels.size(), 2u) << "each router has its own";
+}
+
+TEST(World, AQuoteBeforeAnExtensionEndsWhereItsLengthDoes) {
+  Scenario scenario = country_of(1);
+  scenario.routes[0].paths[0][1].extensions = true;
+  WiredCountry country(std::move(scenario));
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  const auto answer = caller.try_to_say(Bytes(1460, 0x16), 2);
+  ASSERT_EQ(answer.size(), 1u);
+  EXPECT_EQ(answer[0].payload.size(), 8u + 255 * 4 + 12);
+  EXPECT_EQ(answer[0].payload[5], 255);
+}
+
+TEST(World, SomeRoutersSendNoMoreThanSoManyErrors) {
+  Scenario scenario = country_of(1);
+  scenario.routes[0].paths[0][0].icmp_per_s = 3;
+  WiredCountry country(std::move(scenario));
+  // How many of the packets whose TTL ends at the router are answered at that time.
+  const auto answered = [&](uint64_t at_ns, uint8_t ttl, int packets = 10) {
+    country.step(at_ns);
+    size_t answers = 0;
+    for (int i = 0; i < packets; ++i)
+      answers +=
+          country.exchange({.address = country.host().address, .flags = syn, .ttl = ttl}).size();
+    return answers;
+  };
+  EXPECT_EQ(answered(0, 1), 3u) << "what a second earns, at once";
+  EXPECT_EQ(answered(0, 2), 10u) << "the next router has no limit";
+  EXPECT_EQ(answered(333'333'333, 1), 0u);
+  EXPECT_EQ(answered(333'333'334, 1), 1u);
+  EXPECT_EQ(answered(1'000 * ms, 1), 2u);
+  EXPECT_EQ(answered(20'000 * ms, 1, 1), 1u);
+  EXPECT_EQ(answered(20'900 * ms, 1), 3u) << "no more, however long the pause";
+  EXPECT_EQ(country.world().figures().time_exceeded, 20u);
+  EXPECT_EQ(country.world().figures().withheld, 41u);
+  EXPECT_EQ(country.world().figures().expired, 61u);
+}
+
+TEST(World, ARoutersLimitIsOneForAllWays) {
+  Scenario scenario = country_of(2);
+  scenario.routes[0].paths[0][0].icmp_per_s = 1;
+  scenario.routes[0].paths.push_back(scenario.routes[0].paths[0]);
+  WiredCountry country(std::move(scenario));
+  size_t answers = 0;
+  for (uint16_t port = 1; port <= 20; ++port) {
+    for (size_t n = 0; n < 2; ++n)
+      answers +=
+          country
+              .exchange(
+                  {.address = country.host(n).address, .from_port = port, .flags = syn, .ttl = 1})
+              .size();
+  }
+  EXPECT_EQ(answers, 1u);
+}
+
 TEST(World, AdjacentHostsHaveNoRouters) {
   Scenario scenario = country_of(1);
   scenario.groups[0].routes.clear();
@@ -669,6 +780,41 @@ TEST(World, ParallelPathsAreChosenByTheFlow) {
     first_hops.merge(of_port);
   }
   EXPECT_EQ(first_hops, (std::set<uint32_t>{routers[0], 0xc6130101}));
+}
+
+// So that a path can be seen which a box that terminates hides.
+TEST(World, OtherPortsAndEchoesTakeTheWayOfTheirFlow) {
+  Scenario scenario = country_of(1);
+  scenario.routes[0].paths.push_back({{0xc6130101, false, false}, {routers[1], false, false}});
+  WiredCountry country(std::move(scenario));
+  std::set<uint32_t> first_hops;
+  for (uint16_t flow = 1; flow <= 40; ++flow) {
+    SCOPED_TRACE(flow);
+    const uint32_t address = country.host().address;
+    const Path path = country.layout().path(country.host(), flow);
+    const uint32_t first_hop = path.routers[0].address;
+    const auto distance = static_cast<uint8_t>(path.routers.size() + 1);
+    for (const uint16_t port : {80, 443}) {
+      const auto expired = country.exchange(
+          {.address = address, .from_port = flow, .to_port = port, .flags = syn, .ttl = 1});
+      ASSERT_EQ(expired.size(), 1u);
+      EXPECT_EQ(expired[0].address, first_hop);
+    }
+    const auto refused = country.exchange(
+        {.address = address, .from_port = flow, .to_port = 80, .flags = syn, .ttl = distance});
+    ASSERT_EQ(refused.size(), 1u);
+    EXPECT_EQ(refused[0].flags, rst | ack);
+    country.send_frame(echo_request(address, 1, flow));
+    const auto expired = country.step();
+    ASSERT_EQ(expired.size(), 1u);
+    EXPECT_EQ(expired[0].address, first_hop);
+    country.send_frame(echo_request(address, distance, flow));
+    const auto reply = country.step();
+    ASSERT_EQ(reply.size(), 1u);
+    EXPECT_EQ(reply[0].address, address);
+    first_hops.insert(first_hop);
+  }
+  EXPECT_EQ(first_hops.size(), 2u);
 }
 
 TEST(World, LatencyDelaysTheAnswers) {
@@ -760,6 +906,10 @@ TEST(World, AConnectionStaysOnOneQueue) {
         of_connection.insert(frame.queue);
       for (const Incoming& frame : caller.say(client_hello("example.org")))
         of_connection.insert(frame.queue);
+      for (const uint8_t ttl : {2, 64}) {  // and what is asked beside it
+        country.send_frame(echo_request(country.host(n).address, ttl, port));
+        for (const Incoming& frame : country.step()) of_connection.insert(frame.queue);
+      }
       EXPECT_EQ(of_connection.size(), 1u);
       queues.merge(of_connection);
     }
