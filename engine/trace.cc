@@ -31,12 +31,6 @@ constexpr uint32_t connection_bytes = limits::client_hello_bytes + 2;
 // An independent path's probes are for all hops at once, so each router meets few of them.
 constexpr double probes_per_sweep = 8;
 
-// A pair that nobody answers has no TTL at which it is answered.
-bool is_traceable(Verdict verdict) {
-  return verdict == Verdict::injected || verdict == Verdict::reset || verdict == Verdict::closed ||
-         verdict == Verdict::alert || verdict == Verdict::not_tls;
-}
-
 SweepAnswer answer_of(const Sweep& sweep, Verdict verdict) {
   SweepAnswer answer{.connected = sweep.connected,
                      .latest_ttl = sweep.ttl.load(),
@@ -110,7 +104,7 @@ std::vector<Campaign::TracePair> Campaign::pairs_to_trace() const {
     const auto column = columns.find(record.key.server_name);
     if (host == addresses.end() || *host != record.key.address || column == columns.end() ||
         (!chosen.empty() && !chosen.contains(record.key.server_name)) ||
-        config_.targets.blocked.contains(record.key.address))
+        !config_.targets.targets.contains(record.key.address))
       return true;
     if (!trace.alone) {
       const auto before = store_->trace(record.key);

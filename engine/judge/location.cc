@@ -66,6 +66,11 @@ constexpr uint8_t raise = 4;
 
 }  // namespace
 
+bool is_traceable(Verdict verdict) {
+  return verdict == Verdict::injected || verdict == Verdict::reset || verdict == Verdict::closed ||
+         verdict == Verdict::alert || verdict == Verdict::not_tls;
+}
+
 TraceCourse::TraceCourse(TraceMode mode, uint8_t runs, Verdict expected)
     : mode_(mode), runs_(runs), expected_(expected) {}
 
@@ -104,6 +109,7 @@ void TraceCourse::begin_run() {
   const uint8_t guess = lowest_ttl_ != 0 ? lowest_ttl_ : expected_ttl_;
   first_ttl_ = ttl_ = guess > lead ? guess - lead : 1;
   silent_ = resumed_ = 0;
+  run_hops_ = {};
 }
 
 void TraceCourse::expect(const std::set<Link>& links) {
@@ -171,6 +177,7 @@ void TraceCourse::note_hops(const SweepAnswer& answer) {
     for (const auto* known : {&control_hops_, &test_hops_})
       if ((*known)[i].router != 0 && (*known)[i].router != hop.router) path_changed_ = true;
     if (hops[i].router == 0) hops[i] = hop;
+    run_hops_[i] = hop;
     if (hop.rewritten != 0 && (rewritten_ttl_ == 0 || i + 1 < rewritten_ttl_))
       rewritten_ttl_ = i + 1;
     rewritten_ |= hop.rewritten;
@@ -202,6 +209,8 @@ void TraceCourse::on_test(const SweepAnswer& answer) {
       lowest_ttl_ = ttl;
       trigger_received_ttl_ = answer.received_ttl;
     }
+    for (size_t i = 0; i < run_hops_.size(); ++i)
+      if (run_hops_[i].router != 0) injected_hops_[i] = run_hops_[i];
     if (ttl > first_ttl_ || first_ttl_ == 1) run_ttls_.push_back(ttl);
   } else if (answer.verdict == Verdict::same || answer.verdict == Verdict::genuine) {
     ++own_answers_;
@@ -260,8 +269,9 @@ uint32_t TraceCourse::router(uint8_t ttl) const {
 uint8_t TraceCourse::copied_injection_ttl() const {
   const uint8_t ttl = majority();
   for (uint8_t hop = 1; hop < ttl && hop < host_ttl_; ++hop) {
-    const bool before_is_heard = hop == 1 || test_hops_[hop - 2].router != 0;
-    if (control_hops_[hop - 1].router != 0 && test_hops_[hop - 1].router == 0 && before_is_heard)
+    const bool before_is_heard = hop == 1 || injected_hops_[hop - 2].router != 0;
+    if (control_hops_[hop - 1].router != 0 && injected_hops_[hop - 1].router == 0 &&
+        before_is_heard)
       return hop;
   }
   return static_cast<uint8_t>((ttl - trigger_received_ttl_) / 2 + 1);
@@ -304,10 +314,11 @@ Location TraceCourse::location() const {
   found.host_is_after = injection_ttl == found.host_ttl;
   if (!found.host_is_after)
     found.hop_after = found.terminating ? behind[injection_ttl - 1] : router(injection_ttl);
-  // The hello that was answered went on to the next router, or it did not.
+  // The hello that was answered went on to the next router, or it did not. What a run met that the
+  // box let pass says nothing of it.
   if (found.terminating)
     found.placement = Placement::in_path;
-  else if (!found.host_is_after && test_hops_[injection_ttl - 1].router != 0)
+  else if (!found.host_is_after && injected_hops_[injection_ttl - 1].router != 0)
     found.placement = Placement::on_path;
   else if (!found.host_is_after && control_hops_[injection_ttl - 1].router != 0)
     found.placement = Placement::in_path;

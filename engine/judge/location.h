@@ -43,6 +43,9 @@ enum class Placement : uint8_t { unknown = 0, in_path = 1, on_path = 2 };
 inline constexpr size_t placement_count = 3;
 std::string_view to_string(Placement placement);
 
+// Whether there is anything to locate: a pair that nobody answers has no TTL at which it is answered.
+bool is_traceable(Verdict verdict);
+
 // A connection to make: the hello with these TTLs, one after the other.
 struct SweepQuestion {
   bool control = true;  // for a control name; else for the name
@@ -139,7 +142,8 @@ class TraceCourse {
   std::vector<uint8_t> run_ttls_;
   uint8_t trigger_received_ttl_ = 0;  // of the answer to the smallest TTL so far
   bool ttl_copied_ = false, path_changed_ = false;
-  std::array<Hop, limits::hops> control_hops_{}, test_hops_{};
+  // The control's; the name's, of any run; of this run; of those that the box answered.
+  std::array<Hop, limits::hops> control_hops_{}, test_hops_{}, run_hops_{}, injected_hops_{};
   uint8_t rewritten_ = 0, rewritten_ttl_ = 0;
   uint32_t connections_ = 0, hellos_ = 0;
   std::optional<PathAnswer> independent_path_;

@@ -12,24 +12,6 @@ namespace steppe {
 
 namespace {
 
-std::string_view outcome_text(TraceOutcome outcome) {
-  switch (outcome) {
-    case TraceOutcome::located:
-      return "located";
-    case TraceOutcome::not_injected:
-      return "not located: only the host's own answers came";
-    case TraceOutcome::unreachable:
-      return "not located: no connection to the host";
-    case TraceOutcome::no_answer:
-      return "not located: no answer to the name at any TTL";
-    case TraceOutcome::no_control:
-      return "not located: the host did not answer the control name";
-    case TraceOutcome::no_majority:
-      return "not located: the runs do not agree";
-  }
-  return "unknown";
-}
-
 // Null is the scanner's own end.
 std::string link_end_text(const Row& hop, uint32_t as_number) {
   if (hop.is_null()) return "the scanner";
@@ -118,6 +100,24 @@ std::string describe_evidence(const Evidence& evidence) {
   return fmt::format("{}", fmt::join(facts, "; "));
 }
 
+std::string_view describe_outcome(TraceOutcome outcome) {
+  switch (outcome) {
+    case TraceOutcome::located:
+      return "located";
+    case TraceOutcome::not_injected:
+      return "only the host's own answers came";
+    case TraceOutcome::unreachable:
+      return "no connection to the host";
+    case TraceOutcome::no_answer:
+      return "no answer to the name at any TTL";
+    case TraceOutcome::no_control:
+      return "no answer to the control name";
+    case TraceOutcome::no_majority:
+      return "the runs do not agree";
+  }
+  return "unknown";
+}
+
 std::vector<std::pair<std::string, std::string>> describe_trace(const TraceRecord& trace) {
   // The row decides what counts as known; the words here are only its.
   const Row row = trace_to_json(trace);
@@ -125,7 +125,8 @@ std::vector<std::pair<std::string, std::string>> describe_trace(const TraceRecor
   const auto add = [&](const char* label, std::string text) {
     if (!text.empty()) facts.emplace_back(label, std::move(text));
   };
-  add("trace", std::string(outcome_text(trace.outcome)));
+  const bool is_located = trace.outcome == TraceOutcome::located;
+  add("trace", (is_located ? "" : "not located: ") + std::string(describe_outcome(trace.outcome)));
   if (trace.outcome == TraceOutcome::located) {
     add("link", link_end_text(row["hop_before"], trace.as_before) + " -> " +
                     link_end_text(row["hop_after"], trace.as_after));
@@ -149,6 +150,11 @@ std::vector<std::pair<std::string, std::string>> describe_trace(const TraceRecor
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  // Digits, with one point among them at most: an address is none.
+  const auto is_number = [](const std::string& cell) {
+    return cell.find_first_not_of("0123456789.") == std::string::npos &&
+           std::ranges::count(cell, '.') <= 1;
+  };
   std::vector<size_t> widths;
   std::vector<bool> numbers;
   for (size_t i = 0; i < rows.size(); i++) {
@@ -159,7 +165,7 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
       }
       const std::string& cell = rows[i][j];
       widths[j] = std::max(widths[j], cell.size());
-      if (i > 0 && cell.find_first_not_of("0123456789") != std::string::npos) numbers[j] = false;
+      if (i > 0 && !is_number(cell)) numbers[j] = false;
     }
   }
   std::string text;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,9 @@ std::string describe_shift(int64_t seconds);
 // How the other leaf was made from the host's own: "keeps subject and SAN; key replaced by rsa-2048
 // e=3; ...".
 std::string describe_evidence(const Evidence& evidence);
+
+// "located", or why not: "no connection to the host".
+std::string_view describe_outcome(TraceOutcome outcome);
 
 // What a trace found, a fact for each label: {"link", "192.0.2.1 (AS50482) -> 192.0.2.9 (AS9198)"}.
 // Begins with "trace", its outcome; the others are there where they are known.

@@ -23,6 +23,7 @@ struct Subcommand {
 
 constexpr Subcommand subcommands[] = {
     {"scan", "visit every TLS host of a country with every name", run_scan},
+    {"trace", "find out where on the way a finished scan's answers were forged", run_trace},
     {"export", "write what a database holds as JSON lines or CSV", run_export},
     {"query", "show what is known of a host, or of a host and a name", run_query},
     {"sim", "simulated countries: what is true of them, and one on an interface", run_sim},
@@ -43,6 +44,7 @@ void print_help() {
       "Examples:\n"
       "  steppe scan --sim kazakhstan-2019 --db kz.db\n"
       "  steppe scan --country KZ --sni facebook.com --sni google.com -i eth0 -r 10k --db kz.db\n"
+      "  steppe trace --db kz.db --sni facebook.com -i eth0\n"
       "  steppe export pairs --db kz.db --output-filter 'interference = yes'\n"
       "  steppe query 198.51.100.7 facebook.com --db kz.db\n",
       stdout);

@@ -30,8 +30,33 @@ Row gateway_mac(const PortConfig& port) {
   return fmt::format("{:02x}", fmt::join(port.gateway_mac->addr_bytes, ":"));
 }
 
+void add_trace_request(Row& json, const TraceConfig& trace) {
+  json["stages"] = Row::array();
+  if (!trace.alone)
+    for (const Stage stage : {Stage::discover, Stage::baseline, Stage::probe, Stage::confirm})
+      json["stages"].push_back(to_string(stage));
+  if (trace.enabled) json["stages"].push_back(to_string(Stage::trace));
+  json["trace_mode"] = to_string(trace.mode);
+  json["trace_runs"] = trace.runs;
+  json["flows"] = trace.flows;
+  json["router_rate_limit"] = trace.sweeps_per_second;
+  json["path_port"] = trace.path_port;
+  json["max_hosts"] = trace.max_hosts;
+  json["trace_names"] = trace.names;
+}
+
+Row traces_to_json(const TraceFindings& traces) {
+  Row json = Row::object();
+  json["pairs"] = traces.pairs;
+  for (size_t i = 0; i < traces.outcomes.size(); i++)
+    json[std::string(to_string(static_cast<TraceOutcome>(i)))] = traces.outcomes[i];
+  json["connections"] = traces.connections;
+  json["hellos"] = traces.hellos;
+  return json;
+}
+
 // The flags, as they took effect.
-void add_request(Row& json, const ScanOptions& options) {
+void add_request(Row& json, const CampaignOptions& options) {
   const CampaignConfig& config = options.campaign;
   const PortConfig& port = config.port;
   json["local_hostname"] = local_host_name();
@@ -54,6 +79,7 @@ void add_request(Row& json, const ScanOptions& options) {
   json["cooldown_secs"] = config.cooldown_s;
   json["stateful_wait_secs"] = config.stateful_wait_s;
   json["probe_ttl"] = config.probe_ttl;
+  add_trace_request(json, config.trace);
   json["senders"] = port.workers;
   json["seed"] = config.seed;
   json["seed_provided"] = options.seed_given;
@@ -81,7 +107,8 @@ void add_request(Row& json, const ScanOptions& options) {
 
 }  // namespace
 
-Row metadata_of(const ScanOptions& options, const CampaignSummary& summary) {
+Row metadata_of(const CampaignOptions& options, const CampaignSummary& summary,
+                const TraceFindings& traces) {
   const CampaignStatus& status = summary.status;
   Row json = Row::object();
   add_request(json, options);
@@ -104,6 +131,9 @@ Row metadata_of(const ScanOptions& options, const CampaignSummary& summary) {
   for (size_t i = 0; i < summary.verdicts.size(); i++)
     verdicts[std::string(to_string(static_cast<Verdict>(i)))] = summary.verdicts[i];
   json["verdicts"] = std::move(verdicts);
+  json["pairs_traced"] = status.traced;
+  json["pairs_to_trace"] = status.to_trace;
+  json["traces"] = traces_to_json(traces);
   json["elapsed_secs"] = status.elapsed_s;
   json["send_start_time"] = time_or_null(summary.round.started_ms);
   json["recv_end_time"] = time_or_null(

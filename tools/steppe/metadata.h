@@ -3,10 +3,13 @@
 #pragma once
 
 #include "modules/outputs/fields.h"
-#include "tools/steppe/scan_options.h"
+#include "tools/steppe/campaign_options.h"
+#include "tools/steppe/trace_findings.h"
 
 namespace steppe {
 
-Row metadata_of(const ScanOptions& options, const CampaignSummary& summary);
+// traces: of the campaign's round.
+Row metadata_of(const CampaignOptions& options, const CampaignSummary& summary,
+                const TraceFindings& traces);
 
 }  // namespace steppe

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/steppe/scan_options.h"
 
-#include <unistd.h>
+#include <spdlog/fmt/fmt.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <optional>
 #include <random>
 #include <utility>
@@ -16,8 +14,11 @@
 #include "modules/hellos/hellos.h"
 #include "modules/verdicts/verdicts.h"
 #include "tools/steppe/command_line.h"
-#include "tools/steppe/output_file.h"
+#include "tools/steppe/device_options.h"
+#include "tools/steppe/rate_options.h"
+#include "tools/steppe/report_options.h"
 #include "tools/steppe/suggestion.h"
+#include "tools/steppe/trace_settings.h"
 #include "tools/steppe/values.h"
 
 namespace steppe {
@@ -32,13 +33,14 @@ struct Flags {
   std::string list_of_ips, target_port;
   std::vector<std::string> names, name_files, controls;
   std::string root_cas, hello;
-  std::string rate, bandwidth, server_rate, subnet_rate, as_rate;
-  std::string max_targets, max_runtime, probes, cooldown, stateful_wait, probe_ttl;
-  std::string seed, shards, shard;
-  std::string interface, pci, vdev, source_ip, source_port, gateway_mac, gateway_ip, cores;
-  std::string scenario, sim_clock, sim_date, sim_seed;
-  std::string database, vantage, metadata, status_updates, log, verbosity, notes;
-  bool resume = false, quiet = false, dry_run = false;
+  std::string max_targets, stateful_wait, seed, shards, shard;
+  std::string database, vantage;
+  bool resume = false, dry_run = false;
+  std::vector<std::string> stages;
+  RateFlags rates;
+  TraceFlags trace;
+  DeviceFlags device;
+  ReportFlags report;
 };
 
 constexpr const char* description =
@@ -89,60 +91,23 @@ void declare(CommandLine& line, Flags& f) {
       }());
   line.value("--root-cas", f.root_cas, "FILE", "roots.pem",
              "PEM file of what browsers trust (the system's; with --sim, the world's)");
-  line.group("Rate and politeness");
-  line.value("-r,--rate", f.rate, "N", "10k",
-             "packets per second of all kinds, k/M/G (10000; with --sim no limit)");
-  line.value("-B,--bandwidth", f.bandwidth, "N", "10M",
-             "bits per second, k/M/G; without -r it alone limits");
-  line.value("--server-rate-limit", f.server_rate, "N", "0.2", "pairs per host and second");
-  line.value("--subnet-rate-limit", f.subnet_rate, "N", "10", "probes per /24 and second");
-  line.value("--as-rate-limit", f.as_rate, "N", "1k", "probes per AS and second");
-  line.value("-P,--probes", f.probes, "N", "3", "SYNs to a target that does not answer (3)");
-  line.value("-c,--cooldown-time", f.cooldown, "SECONDS", "8",
-             "how long replies are awaited after the last probe (8)");
+  declare_rates(line, f.rates);
   line.value("--stateful-wait", f.stateful_wait, "SECONDS", "120",
              "rest for a host whose controls fail after a test (120)");
-  line.value("-t,--max-runtime", f.max_runtime, "SECONDS", "3600", "end after this time");
-  line.value("--probe-ttl", f.probe_ttl, "N", "64", "TTL of what is sent (64)");
   line.value("-e,--seed", f.seed, "N", "42", "orders and control names (random)");
-  line.group("Simulated country");
-  line.value("--sim", f.scenario, "SCENARIO", "kazakhstan-2019",
-             "scan a simulated country in memory: a built-in one, or a file (steppe sim --list)");
-  line.value("--sim-clock", f.sim_clock, "CLOCK", "virtual",
-             "real, or virtual: repeatable to the byte, and waiting costs nothing (real)");
-  line.value("--sim-date", f.sim_date, "DATE", "2019-07-22T12:00:00Z",
-             "when its clock begins (the scenario's date)");
-  line.value("--sim-seed", f.sim_seed, "N", "7", "another country of the same kind");
-  line.group("Device (exactly one of -i, --pci, --vdev, --sim)");
-  line.value("-i,--interface", f.interface, "NAME", "eth0",
-             "Linux interface, which goes on serving the host");
-  line.value("--pci", f.pci, "ADDRESS", "0000:81:00.0", "NIC for DPDK alone");
-  line.value("--vdev", f.vdev, "DEVICE", "net_tap0,iface=dtap0", "any DPDK virtual device");
-  line.value("-S,--source-ip", f.source_ip, "ADDRESS", "198.51.100.7",
-             "source address (the interface's)");
-  line.value("-s,--source-port", f.source_port, "PORTS", "61000-65535",
-             "source port, or FIRST-LAST (61000-65535)");
-  line.value("-G,--gateway-mac", f.gateway_mac, "MAC", "02:00:00:00:00:01",
-             "gateway's MAC address (asked by ARP)");
-  line.value("--gateway-ip", f.gateway_ip, "ADDRESS", "198.51.100.1",
-             "gateway's address (the default route's)");
-  line.value("--cores", f.cores, "N", "1", "worker cores (1)");
+  declare_trace(line, f.trace);
+  line.values("--stages", f.stages, "LIST", "discover,baseline,probe,confirm",
+              "only trace can be left out (discover,baseline,probe,confirm,trace)");
+  declare_simulation(line, f.device, "the scenario's date");
+  declare_device(line, f.device);
   line.group("Results");
   line.value("--db", f.database, "DIR", "kz.db", "database directory, made if it is not there");
   line.flag("--resume", f.resume, "go on with the round that was not finished");
   line.value("--vantage", f.vantage, "LABEL", "almaty-1",
              "where this scan is made from; with --sim, one of the scenario's vantages");
-  line.value("-m,--metadata-file", f.metadata, "FILE", "scan.json", "what was done, as JSON");
-  line.value("-u,--status-updates-file", f.status_updates, "FILE", "status.csv",
-             "a line a second, as ZMap's CSV");
-  line.value("-l,--log-file", f.log, "FILE", "scan.log", "log here instead of stderr");
-  line.value("--notes", f.notes, "TEXT", "'first try'", "remark for the metadata file");
-  line.group("Other");
-  line.value("-v,--verbosity", f.verbosity, "0-5", "4",
-             "0 fatal, 1 error, 2 warning, 3 info, 4 debug, 5 trace (3)");
-  line.flag("-q,--quiet", f.quiet, "no status line and no summary");
+  declare_report_files(line, f.report);
+  declare_other(line, f.report);
   line.flag("-d,--dryrun", f.dry_run, "print what discovery would send, and send nothing");
-  line.config_file("-C,--config", "more flags from a file, by their long names");
 }
 
 void read_targets(const Flags& f, const sim::Scenario* scenario, CampaignConfig& config) {
@@ -167,9 +132,6 @@ void read_targets(const Flags& f, const sim::Scenario* scenario, CampaignConfig&
         "no targets: name a country (--country KZ), an AS (--asn 9198), networks "
         "(198.51.100.0/24) or a file of them (-w, -I)");
   config.targets = resolve_targets(rules);
-  if (!f.target_port.empty())
-    config.target_port =
-        static_cast<uint16_t>(whole_number("--target-port", f.target_port, 1, 65535, "443"));
 
   if (f.max_targets.ends_with('%')) {
     const std::string share = f.max_targets.substr(0, f.max_targets.size() - 1);
@@ -194,17 +156,29 @@ void read_targets(const Flags& f, const sim::Scenario* scenario, CampaignConfig&
         whole_number("--shard", f.shard, 0, config.shards - 1, std::to_string(config.shards - 1)));
 }
 
+// The round that --resume goes on with; that there is one is the engine's to check.
+std::optional<RoundRecord> resumed_round(const Flags& f) {
+  if (!f.resume || f.database.empty()) return {};
+  const auto round = Store(f.database, Store::Mode::read).latest_round();
+  if (!round || round->stage == Stage::done) return {};
+  return round;
+}
+
 // A resumed scan has the orders and the control names of the round that it goes on with, so it
 // needs that round's seed; a new one draws its own.
 uint64_t choose_seed(const Flags& f) {
   if (!f.seed.empty()) return whole_number("--seed", f.seed, 0, UINT64_MAX, "42");
-  if (f.resume && !f.database.empty()) {
-    const auto round = Store(f.database, Store::Mode::read).latest_round();
-    if (round && round->ended_ms == 0) return round->seed;
-  }
+  if (const auto round = resumed_round(f)) return round->seed;
   std::random_device device;
   const uint64_t bits = static_cast<uint64_t>(device()) << 32 | device();
   return bits >> 11;  // 53 bits: what every reader of JSON keeps exactly
+}
+
+// A simulated country goes on where the interrupted round left it.
+std::optional<sim::Date> resumed_date(const Flags& f) {
+  if (f.device.scenario.empty()) return {};
+  const auto round = resumed_round(f);
+  return round ? std::optional<sim::Date>(round->last_checkpoint_ms) : std::nullopt;
 }
 
 void read_names(const Flags& f, const sim::Scenario* scenario, CampaignConfig& config) {
@@ -231,156 +205,23 @@ void read_names(const Flags& f, const sim::Scenario* scenario, CampaignConfig& c
                    meant.empty() ? known.front() : meant);
     }
   }
-  if (!f.root_cas.empty() && access(f.root_cas.c_str(), R_OK) != 0)
-    reject_value("--root-cas", f.root_cas,
-                 std::string("cannot be read (") + std::strerror(errno) + ")",
-                 "/etc/ssl/certs/ca-certificates.crt");
+  check_readable("--root-cas", f.root_cas, "/etc/ssl/certs/ca-certificates.crt");
   config.root_cas = f.root_cas;
 }
 
-void read_rates(const Flags& f, CampaignConfig& config) {
-  if (!f.rate.empty()) {
-    config.rate_packets_per_second =
-        positive_quantity("--rate", f.rate, "a scan needs a rate above 0", "-r 10k");
-  } else if (!f.bandwidth.empty()) {
-    config.rate_packets_per_second =
-        0;  // as in ZMap, the bandwidth takes the place of the default rate
-  } else if (!f.scenario.empty()) {
-    config.rate_packets_per_second = 0;  // nobody's network is in the way
-  }
-  const auto limit = [](std::string_view flag, const std::string& text, double& value,
-                        std::string_view example) {
-    if (!text.empty()) value = positive_quantity(flag, text, "must be above 0", example);
-  };
-  limit("--bandwidth", f.bandwidth, config.bandwidth_bits_per_second, "10M");
-  limit("--server-rate-limit", f.server_rate, config.pairs_per_host_per_second, "0.2");
-  limit("--subnet-rate-limit", f.subnet_rate, config.probes_per_subnet_per_second, "10");
-  limit("--as-rate-limit", f.as_rate, config.probes_per_as_per_second, "1k");
-
-  if (!f.probes.empty())
-    config.probes = static_cast<uint32_t>(whole_number("--probes", f.probes, 1, 16, "3"));
-  if (!f.cooldown.empty()) config.cooldown_s = seconds("--cooldown-time", f.cooldown, 0, "8");
-  if (!f.stateful_wait.empty())
-    config.stateful_wait_s = seconds("--stateful-wait", f.stateful_wait, 0, "120");
-  if (!f.max_runtime.empty())
-    config.max_runtime_s = seconds("--max-runtime", f.max_runtime, 1e-3, "3600");
-  if (!f.probe_ttl.empty())
-    config.probe_ttl = static_cast<uint8_t>(whole_number("--probe-ttl", f.probe_ttl, 1, 255, "64"));
-}
-
-void read_device(const Flags& f, bool dry_run, PortConfig& port) {
-  const int devices = !f.interface.empty() + !f.pci.empty() + !f.vdev.empty() + !f.scenario.empty();
-  if (devices > 1)
-    throw OperatorError(
-        "--interface, --pci, --vdev and --sim exclude each other: give one of them");
-  if (devices == 0 && !dry_run)
-    throw OperatorError(
-        "no device to send from: give -i eth0 (any Linux interface), --pci 0000:81:00.0 (a NIC "
-        "for DPDK alone), --vdev, or --sim kazakhstan-2019 (a simulated country)");
-  port.interface = f.interface;
-  port.pci = f.pci;
-  port.vdev = f.vdev;
-  if (!f.source_ip.empty()) port.source_address = address("--source-ip", f.source_ip);
-  if (!f.source_port.empty())
-    std::tie(port.source_port_first, port.source_port_count) =
-        port_range("--source-port", f.source_port);
-  if (!f.gateway_mac.empty()) {
-    rte_ether_addr mac;
-    if (rte_ether_unformat_addr(f.gateway_mac.c_str(), &mac) != 0)
-      reject_value("--gateway-mac", f.gateway_mac, "must be a MAC address", "02:00:00:00:00:01");
-    port.gateway_mac = mac;
-  }
-  if (!f.gateway_ip.empty()) port.gateway_address = address("--gateway-ip", f.gateway_ip);
-  if (!f.cores.empty())
-    port.workers = static_cast<uint16_t>(whole_number("--cores", f.cores, 1, 64, "1"));
-}
-
-void read_results(const Flags& f, ScanOptions& options) {
-  CampaignConfig& config = options.campaign;
+void read_database(const Flags& f, CampaignConfig& config) {
   if (f.database.empty() && !f.dry_run)
     throw OperatorError("no database: name a directory for the results, e.g. --db kz.db");
   config.database = f.database;
   config.resume = f.resume;
   config.vantage = f.vantage;
-  options.scenario = f.scenario;
-  check_writable("--metadata-file", f.metadata);
-  check_writable("--status-updates-file", f.status_updates);
-  check_writable("--log-file", f.log);
-  options.metadata_file = f.metadata;
-  options.status_updates_file = f.status_updates;
-  options.log_file = f.log;
-  options.notes = f.notes;
-  if (!f.verbosity.empty())
-    options.verbosity = static_cast<int>(whole_number("--verbosity", f.verbosity, 0, 5, "3"));
-  options.campaign.port.verbose = options.verbosity == 5;  // DPDK's own log, too
-}
-
-// A simulated country goes on where the interrupted round left it.
-std::optional<sim::Date> resumed_date(const Flags& f) {
-  if (!f.resume || f.database.empty()) return {};
-  const auto round = Store(f.database, Store::Mode::read).latest_round();
-  if (!round || round->ended_ms != 0) return {};
-  return round->last_checkpoint_ms;
-}
-
-struct Simulation {
-  SimulationChoice choice;
-  sim::Scenario scenario;
-  Clock::Pace pace = Clock::Pace::machine;
-};
-
-std::optional<Simulation> read_simulation(const Flags& f, CampaignConfig& config) {
-  if (f.scenario.empty()) {
-    if (!f.sim_clock.empty() || !f.sim_date.empty() || !f.sim_seed.empty())
-      throw OperatorError(
-          "--sim-clock, --sim-date and --sim-seed are for a simulated country: add --sim "
-          "kazakhstan-2019");
-    return {};
-  }
-  Simulation simulation;
-  if (f.sim_clock == "virtual") {
-    simulation.pace = Clock::Pace::stepped;
-    if (config.port.workers > 1)
-      throw OperatorError("--sim-clock virtual goes with one worker: leave out --cores");
-  } else if (!f.sim_clock.empty() && f.sim_clock != "real") {
-    reject_value("--sim-clock", f.sim_clock, "must be real or virtual", "virtual");
-  }
-  SimulationChoice& choice = simulation.choice;
-  choice.vantage = f.vantage;
-  if (!f.sim_date.empty()) {
-    choice.date = sim::parse_date(f.sim_date);
-    if (!choice.date)
-      reject_value("--sim-date", f.sim_date, "must be a date, UTC", "2019-07-22T12:00:00Z");
-  } else {
-    choice.date = resumed_date(f);
-  }
-  if (!f.sim_seed.empty()) choice.seed = whole_number("--sim-seed", f.sim_seed, 0, UINT64_MAX, "7");
-  simulation.scenario = sim::read_scenario(f.scenario);
-  const uint32_t vantage = f.vantage.empty() ? 0 : simulation.scenario.vantage_index(f.vantage);
-  config.vantage = simulation.scenario.vantages[vantage].name;
-  if (!config.port.source_address)
-    config.port.source_address = simulation.scenario.vantages[vantage].address;
-  return simulation;
-}
-
-// What a campaign in a simulated country is told besides the flags.
-void simulate(Simulation simulation, ScanOptions& options) {
-  CampaignConfig& config = options.campaign;
-  options.simulated =
-      std::make_unique<SimulatedCountry>(std::move(simulation.scenario), simulation.choice);
-  SimulatedCountry& country = *options.simulated;
-  options.clock = std::make_unique<Clock>(country.date(), simulation.pace);
-  config.clock = options.clock.get();
-  config.port.peer = &country;
-  if (config.root_cas.empty()) config.root_pem = country.authority().root_pem();
-  config.as_number = [&country](uint32_t address) { return country.as_number(address); };
 }
 
 }  // namespace
 
-ScanOptions read_scan_options(int argc, const char* const* argv) {
+CampaignOptions read_scan_options(int argc, const char* const* argv) {
   Flags f;
-  ScanOptions options;
+  CampaignOptions options;
   CommandLine line("scan", description, examples);
   declare(line, f);
   if (!line.parse(argc, argv)) {
@@ -389,7 +230,6 @@ ScanOptions read_scan_options(int argc, const char* const* argv) {
   }
   CampaignConfig& config = options.campaign;
   config.verdict_rules = verdict_rules();
-  options.quiet = f.quiet;
   options.dry_run = f.dry_run;
   options.seed_given = !f.seed.empty();
   options.command = {"steppe"};
@@ -400,20 +240,35 @@ ScanOptions read_scan_options(int argc, const char* const* argv) {
   options.blocklist_files = f.blocklists;
   options.allowlist_files = f.allowlists;
   options.list_of_ips_file = f.list_of_ips;
+  options.scenario = f.device.scenario;
+  const bool simulated = !f.device.scenario.empty();
 
   // What costs nothing to check comes first, so that a mistyped rate does not wait for a country's
   // networks.
-  read_rates(f, config);
-  read_device(f, f.dry_run, config.port);
-  read_results(f, options);
+  read_rates(f.rates, simulated, config);
+  if (!f.stateful_wait.empty())
+    config.stateful_wait_s = seconds("--stateful-wait", f.stateful_wait, 0, "120");
+  read_device(f.device, !f.dry_run, config.port);
+  if (!f.target_port.empty())
+    config.target_port =
+        static_cast<uint16_t>(whole_number("--target-port", f.target_port, 1, 65535, "443"));
+  if (!f.stages.empty()) config.trace.enabled = read_stages(f.stages);
+  read_trace(f.trace, simulated, config);
+  read_database(f, config);
+  read_report(f.report, options);
   config.seed = choose_seed(f);
-  std::optional<Simulation> simulation = read_simulation(f, config);
+  std::optional<Simulation> simulation =
+      read_simulation(f.device, f.vantage, resumed_date(f), config);
   const sim::Scenario* scenario = simulation ? &simulation->scenario : nullptr;
   read_names(f, scenario, config);
   read_targets(f, scenario, config);
-  options.clock = std::make_unique<Clock>();
-  config.clock = options.clock.get();
-  if (simulation && !f.dry_run) simulate(std::move(*simulation), options);
+  // A dry run sends to nobody, and need not wait until a country is laid out.
+  if (f.dry_run) simulation.reset();
+  set_clock(std::move(simulation), options);
+  options.opening = fmt::format(
+      "{} addresses, {} names and {} controls, seed {}{}", config.targets.targets.size(),
+      config.names.columns() - config.names.controls, config.names.controls, config.seed,
+      options.seed_given ? "" : " (chosen; -e repeats it)");
   return options;
 }
 

@@ -73,14 +73,17 @@ std::string status_line(const CampaignStatus& now, const CampaignStatus& previou
   std::string stage(to_string(now.stage));
   if (now.pass > 1) stage += fmt::format(" {}", now.pass);
   const std::string left = now.cooling_down ? "cooldown" : format_left(now.stage_left_s) + " left";
+  const std::string pairs =
+      now.stage == Stage::trace
+          ? fmt::format("traced {}/{}", now.traced, now.to_trace)
+          : fmt::format("pairs: {}/{} settled, {} injected", now.settled, now.pairs, now.injected);
   return fmt::format(
       "{} {} {:.0f}% ({}); send: {} {}p/s ({}p/s avg); recv: {} {}p/s ({}p/s avg); drops: {}p/s; "
-      "hitrate: {:.2f}%; hosts: {} trusted: {}; pairs: {}/{} settled, {} injected, {} in flight",
+      "hitrate: {:.2f}%; hosts: {} trusted: {}; {}, {} in flight",
       stage, format_duration(now.elapsed_s), std::floor(percent_complete(now)), left, now.sent,
       recent(&CampaignStatus::sent), average(now.sent), now.received,
       recent(&CampaignStatus::received), average(now.received), recent(&CampaignStatus::dropped),
-      hit_rate_percent(now), now.hosts, now.trusted, now.settled, now.pairs, now.injected,
-      now.in_flight);
+      hit_rate_percent(now), now.hosts, now.trusted, pairs, now.in_flight);
 }
 
 std::string_view status_csv_header() {

@@ -11,6 +11,7 @@
 #include "engine/plan/country.h"
 #include "tools/steppe/describe.h"
 #include "tools/steppe/status_line.h"
+#include "tools/steppe/summary_traces.h"
 #include "tools/steppe/values.h"
 
 namespace steppe {
@@ -128,17 +129,27 @@ std::string interceptors_text(const Store& store, const Findings& findings, int6
   return text;
 }
 
+std::string head_text(const CampaignSummary& summary, std::string_view finished) {
+  return fmt::format("\nround {}: {} after {}\n", summary.round.round,
+                     summary.finished       ? finished
+                     : summary.runtime_over ? "ended by --max-runtime"
+                                            : "stopped",
+                     format_duration(summary.status.elapsed_s));
+}
+
+std::string frames_text(const CampaignSummary& summary) {
+  const CampaignStatus& status = summary.status;
+  return fmt::format("\nsent {} frames, received {}, dropped {}; {}\n", status.sent,
+                     status.received, status.dropped, summary.port_description);
+}
+
 }  // namespace
 
 std::string summary_text(const CampaignSummary& summary, const Store& store,
                          const std::string& directory) {
   const Findings findings = gather(store, summary.round.round);
   const CampaignStatus& status = summary.status;
-  std::string text = fmt::format("\nround {}: {} after {}\n", summary.round.round,
-                                 summary.finished       ? "finished"
-                                 : summary.runtime_over ? "ended by --max-runtime"
-                                                        : "stopped",
-                                 format_duration(status.elapsed_s));
+  std::string text = head_text(summary, "finished");
   text += hosts_text(summary, findings);
 
   text += fmt::format("\n{} of {} pairs settled\n", status.settled, status.pairs);
@@ -164,18 +175,35 @@ std::string summary_text(const CampaignSummary& summary, const Store& store,
         },
         [&country](uint32_t as_number) { return country.as_name(as_number); });
   }
+  const TraceFindings traces = gather_traces(store, summary.round.round);
+  if (traces.pairs > 0) text += '\n' + traces_text(traces);
   const std::string interceptors = interceptors_text(store, findings, summary.round.started_ms);
   if (!interceptors.empty()) text += '\n' + interceptors;
-
-  text += fmt::format("\nsent {} frames, received {}, dropped {}; {}\n", status.sent,
-                      status.received, status.dropped, summary.port_description);
+  text += frames_text(summary);
   const std::string db = shell_command({"--db", directory});
   text += fmt::format(
       "next:\n"
       "  steppe export pairs {0} --output-filter 'verdict != same'\n"
-      "  steppe export interceptors {0}\n"
-      "  steppe query HOST [NAME] {0}\n",
+      "  steppe export interceptors {0}\n",
       db);
+  if (traces.pairs > 0) text += fmt::format("  steppe export traces {}\n", db);
+  text += fmt::format("  steppe query HOST [NAME] {}\n", db);
+  return text;
+}
+
+std::string trace_summary_text(const CampaignSummary& summary, const Store& store,
+                               const std::string& directory) {
+  std::string text = head_text(summary, "traced");
+  const CampaignStatus& status = summary.status;
+  text += fmt::format("{} of {} pairs traced\n", status.traced, status.to_trace);
+  const std::string traces = traces_text(gather_traces(store, summary.round.round));
+  if (!traces.empty()) text += '\n' + traces;
+  text += frames_text(summary);
+  text += fmt::format(
+      "next:\n"
+      "  steppe export traces {0}\n"
+      "  steppe query HOST NAME {0}\n",
+      shell_command({"--db", directory}));
   return text;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scan found, for a person, and what to do with it next.
+// What a scan or a trace found, for a person, and what to do with it next.
 #pragma once
 
 #include <string>
@@ -9,8 +9,11 @@
 
 namespace steppe {
 
-// store: the scan's own, at its end. directory: its name, for the commands at the bottom.
+// store: the campaign's own, at its end. directory: its name, for the commands at the bottom.
 std::string summary_text(const CampaignSummary& summary, const Store& store,
                          const std::string& directory);
+// The same of steppe trace: only what the trace did.
+std::string trace_summary_text(const CampaignSummary& summary, const Store& store,
+                               const std::string& directory);
 
 }  // namespace steppe

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/steppe/values.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "engine/plan/operator_error.h"
 #include "engine/plan/prefix_set.h"
@@ -80,6 +84,11 @@ uint32_t as_number(std::string_view flag, const std::string& text) {
   if (read_whole(std::string_view(text).substr(prefixed ? 2 : 0), number) && number > 0)
     return number;
   reject_value(flag, text, "must be the number of an AS", "9198");
+}
+
+void check_readable(std::string_view flag, const std::string& path, std::string_view example) {
+  if (path.empty() || access(path.c_str(), R_OK) == 0) return;
+  reject_value(flag, path, std::string("cannot be read (") + std::strerror(errno) + ")", example);
 }
 
 std::string shell_command(const std::vector<std::string>& words) {

@@ -27,6 +27,8 @@ std::pair<uint16_t, uint32_t> port_range(std::string_view flag, const std::strin
 uint32_t address(std::string_view flag, const std::string& text);
 // "9198" or "AS9198".
 uint32_t as_number(std::string_view flag, const std::string& text);
+// A file that can be read, or "" for none.
+void check_readable(std::string_view flag, const std::string& path, std::string_view example);
 
 // "--flag TEXT: WHAT, e.g. --flag EXAMPLE", thrown. An example that starts with a dash is a whole
 // form.

@@ -322,6 +322,8 @@ TEST(Location, BearsConnectionsThatTheBoxMisses) {
   EXPECT_EQ(found.outcome, TraceOutcome::located);
   EXPECT_EQ(found.injection_ttl, 5);
   EXPECT_EQ(found.run_ttls.size(), 3u);
+  // What passed it then does not make it one beside the path.
+  EXPECT_EQ(found.placement, Placement::in_path);
 }
 
 // A host that closes an idle connection is gone on with in the next one.

@@ -10,7 +10,7 @@
 namespace steppe {
 namespace {
 
-ScanOptions read(const std::vector<std::string>& arguments) {
+CampaignOptions read(const std::vector<std::string>& arguments) {
   std::vector<const char*> argv = {"scan"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   return read_scan_options(static_cast<int>(argv.size()), argv.data());
@@ -34,7 +34,7 @@ std::string error_of(const std::vector<std::string>& arguments) {
 }
 
 TEST(ScanOptions, TheLeastThatAScanNeeds) {
-  const ScanOptions options = read(with({}));
+  const CampaignOptions options = read(with({}));
   const CampaignConfig& config = options.campaign;
   EXPECT_EQ(config.targets.targets.size(), 256u);
   EXPECT_EQ(config.names.controls, 3u);
@@ -50,57 +50,57 @@ TEST(ScanOptions, TheLeastThatAScanNeeds) {
 }
 
 TEST(ScanOptions, EveryFlagReachesTheEngine) {
-  const ScanOptions options = read(with({"-p",
-                                         "8443",
-                                         "-n",
-                                         "10%",
-                                         "--shards",
-                                         "4",
-                                         "--shard",
-                                         "3",
-                                         "--control-sni",
-                                         "one.example",
-                                         "--control-sni",
-                                         "two.example",
-                                         "-r",
-                                         "2k",
-                                         "-B",
-                                         "10M",
-                                         "--server-rate-limit",
-                                         "0.2",
-                                         "--subnet-rate-limit",
-                                         "10",
-                                         "--as-rate-limit",
-                                         "1k",
-                                         "-P",
-                                         "2",
-                                         "-c",
-                                         "4",
-                                         "--stateful-wait",
-                                         "60",
-                                         "-t",
-                                         "90",
-                                         "--probe-ttl",
-                                         "200",
-                                         "-e",
-                                         "7",
-                                         "-S",
-                                         "192.0.2.9",
-                                         "-s",
-                                         "40000-40999",
-                                         "-G",
-                                         "02:00:00:00:00:01",
-                                         "--gateway-ip",
-                                         "192.0.2.1",
-                                         "--cores",
-                                         "2",
-                                         "--vantage",
-                                         "almaty-1",
-                                         "--notes",
-                                         "a note",
-                                         "-v",
-                                         "5",
-                                         "-q"}));
+  const CampaignOptions options = read(with({"-p",
+                                             "8443",
+                                             "-n",
+                                             "10%",
+                                             "--shards",
+                                             "4",
+                                             "--shard",
+                                             "3",
+                                             "--control-sni",
+                                             "one.example",
+                                             "--control-sni",
+                                             "two.example",
+                                             "-r",
+                                             "2k",
+                                             "-B",
+                                             "10M",
+                                             "--server-rate-limit",
+                                             "0.2",
+                                             "--subnet-rate-limit",
+                                             "10",
+                                             "--as-rate-limit",
+                                             "1k",
+                                             "-P",
+                                             "2",
+                                             "-c",
+                                             "4",
+                                             "--stateful-wait",
+                                             "60",
+                                             "-t",
+                                             "90",
+                                             "--probe-ttl",
+                                             "200",
+                                             "-e",
+                                             "7",
+                                             "-S",
+                                             "192.0.2.9",
+                                             "-s",
+                                             "40000-40999",
+                                             "-G",
+                                             "02:00:00:00:00:01",
+                                             "--gateway-ip",
+                                             "192.0.2.1",
+                                             "--cores",
+                                             "2",
+                                             "--vantage",
+                                             "almaty-1",
+                                             "--notes",
+                                             "a note",
+                                             "-v",
+                                             "5",
+                                             "-q"}));
   const CampaignConfig& config = options.campaign;
   EXPECT_EQ(config.target_port, 8443);
   EXPECT_EQ(config.max_targets, 26u);
@@ -134,6 +134,96 @@ TEST(ScanOptions, EveryFlagReachesTheEngine) {
 
 TEST(ScanOptions, ABandwidthAloneLimits) {
   EXPECT_EQ(read(with({"-B", "10M"})).campaign.rate_packets_per_second, 0);
+}
+
+TEST(ScanOptions, AllStagesUnlessTheTraceIsLeftOut) {
+  EXPECT_TRUE(read(with({})).campaign.trace.enabled);
+  EXPECT_FALSE(read(with({})).campaign.trace.alone);
+  EXPECT_TRUE(
+      read(with({"--stages", "discover,baseline,probe,confirm,trace"})).campaign.trace.enabled);
+  EXPECT_FALSE(read(with({"--stages", "discover,baseline,probe,confirm"})).campaign.trace.enabled);
+  // Their order in time is not the operator's to choose.
+  EXPECT_TRUE(
+      read(with({"--stages", "trace,confirm,probe,baseline,discover"})).campaign.trace.enabled);
+}
+
+TEST(ScanOptions, OtherStagesCannotBeLeftOut) {
+  EXPECT_EQ(error_of(with({"--stages", "discover,baseline,trace"})),
+            "--stages discover,baseline,trace: each stage builds on those before it, so only trace "
+            "can be left out, e.g. --stages discover,baseline,probe,confirm,trace");
+  EXPECT_EQ(error_of(with({"--stages", "discover"})),
+            "--stages discover: each stage builds on those before it, so only trace can be left "
+            "out, e.g. --stages discover,baseline,probe,confirm");
+  EXPECT_EQ(error_of(with({"--stages", "discover,baseline,prob,confirm"})),
+            "--stages prob: there is no such stage, e.g. --stages discover,baseline,probe,confirm");
+  EXPECT_EQ(error_of(with({"--stages", "discover,baseline,probe,confirm,traces"})),
+            "--stages traces: there is no such stage, e.g. --stages "
+            "discover,baseline,probe,confirm,trace");
+  // A round's state, not a stage.
+  EXPECT_TRUE(error_of(with({"--stages", "discover,baseline,probe,confirm,done"}))
+                  .starts_with("--stages done: there is no such stage, e.g. "));
+}
+
+TEST(ScanOptions, ATraceAsItIsIfNothingIsSaid) {
+  const TraceConfig trace = read(with({})).campaign.trace;
+  EXPECT_EQ(trace.mode, TraceMode::one_connection);
+  EXPECT_EQ(trace.runs, 3u);
+  EXPECT_EQ(trace.flows, 1u);
+  EXPECT_EQ(trace.sweeps_per_second, 100);
+  EXPECT_EQ(trace.path_port, 80);
+  EXPECT_EQ(trace.max_hosts, 0u);
+  EXPECT_TRUE(trace.names.empty());
+}
+
+TEST(ScanOptions, TraceFlagsReachTheEngine) {
+  const TraceConfig trace = read(with({"--trace-mode", "per-port", "--trace-runs", "5", "--flows",
+                                       "64", "--router-rate-limit", "2.5k", "--path-port", "8080"}))
+                                .campaign.trace;
+  EXPECT_EQ(trace.mode, TraceMode::per_port);
+  EXPECT_EQ(trace.runs, 5u);
+  EXPECT_EQ(trace.flows, 64u);
+  EXPECT_EQ(trace.sweeps_per_second, 2500);
+  EXPECT_EQ(trace.path_port, 8080);
+  EXPECT_EQ(read(with({"--trace-mode", "per-connection"})).campaign.trace.mode,
+            TraceMode::per_connection);
+}
+
+TEST(ScanOptions, OnlyRealRoutersAreSpared) {
+  const std::vector<std::string> simulated = {"--sim", "small", "--db", "small.db"};
+  EXPECT_EQ(read(simulated).campaign.trace.sweeps_per_second, 0);
+  std::vector<std::string> limited = simulated;
+  limited.insert(limited.end(), {"--router-rate-limit", "10"});
+  EXPECT_EQ(read(limited).campaign.trace.sweeps_per_second, 10);
+}
+
+TEST(ScanOptions, PathsAreSeenOnAnotherPort) {
+  EXPECT_EQ(read(with({"-p", "80"})).campaign.trace.path_port, 443);
+  EXPECT_EQ(error_of(with({"-p", "8443", "--path-port", "8443"})),
+            "--path-port 8443: must not be the target port, where hellos go, e.g. --path-port 80");
+  EXPECT_EQ(error_of(with({"-p", "80", "--path-port", "80"})),
+            "--path-port 80: must not be the target port, where hellos go, e.g. --path-port 443");
+}
+
+TEST(ScanOptions, MistakesInTraceFlags) {
+  EXPECT_EQ(error_of(with({"--trace-mode", "per-prot"})),
+            "--trace-mode per-prot: must be one-connection, per-connection or per-port, e.g. "
+            "--trace-mode per-port");
+  EXPECT_EQ(error_of(with({"--trace-mode", "fast"})),
+            "--trace-mode fast: must be one-connection, per-connection or per-port, e.g. "
+            "--trace-mode one-connection");
+  EXPECT_EQ(error_of(with({"--trace-runs", "16"})),
+            "--trace-runs 16: must be a whole number, from 1 to 15, e.g. --trace-runs 3");
+  EXPECT_EQ(error_of(with({"--trace-runs", "0"})),
+            "--trace-runs 0: must be a whole number, from 1 to 15, e.g. --trace-runs 3");
+  EXPECT_EQ(error_of(with({"--flows", "65"})),
+            "--flows 65: must be a whole number, from 1 to 64, e.g. --flows 8");
+  EXPECT_EQ(error_of(with({"--flows", "8", "-s", "61000-61003"})),
+            "--flows 8: needs as many source ports, and --source-port gives 4, e.g. --source-port "
+            "61000-65535");
+  EXPECT_EQ(error_of(with({"--router-rate-limit", "0"})),
+            "--router-rate-limit 0: must be above 0, e.g. --router-rate-limit 100");
+  EXPECT_EQ(error_of(with({"--path-port", "0"})),
+            "--path-port 0: must be a whole number, from 1 to 65535, e.g. --path-port 80");
 }
 
 TEST(ScanOptions, MistakesAreOneLineWithTheWayOut) {
@@ -184,17 +274,22 @@ TEST(ScanOptions, AResumedScanHasTheSeedOfItsRound) {
   {
     Store store(directory / "kz.db", Store::Mode::write);
     RoundRecord round = finished_round();
-    round.ended_ms = 0;
+    round.stage = Stage::trace;
     round.seed = 4711;
     StoreBatch batch;
     batch.put_round(round);
     batch.put_round_hosts(round.round, round.hosts);
     store.commit(batch);
   }
-  const ScanOptions options = read({"198.51.100.0/24", "--sni", "facebook.com", "-i", "eth0",
-                                    "--db", directory / "kz.db", "--resume"});
+  const CampaignOptions options = read({"198.51.100.0/24", "--sni", "facebook.com", "-i", "eth0",
+                                        "--db", directory / "kz.db", "--resume"});
   EXPECT_EQ(options.campaign.seed, 4711u);
   EXPECT_TRUE(options.campaign.resume);
+}
+
+TEST(ScanOptions, TheLogBeginsWithWhatIsDone) {
+  EXPECT_EQ(read(with({"-e", "7"})).opening, "256 addresses, 1 names and 3 controls, seed 7");
+  EXPECT_TRUE(read(with({})).opening.ends_with(" (chosen; -e repeats it)"));
 }
 
 }  // namespace

@@ -56,6 +56,22 @@ TEST(StatusLine, NamesRepeatedPassesAndTheCooldown) {
       << line;
 }
 
+TEST(StatusLine, ATraceCountsPairsTraced) {
+  CampaignStatus now = first_seconds();
+  now.stage = Stage::trace;
+  now.traced = 120;
+  now.to_trace = 918;
+  now.hosts = 252'500;
+  now.trusted = 6736;
+  now.pairs = now.settled = 33'680;
+  now.injected = 918;
+  now.in_flight = 64;
+  const std::string line = status_line(now, second_before());
+  EXPECT_TRUE(line.starts_with("trace 0:05 12% (38s left); send: ")) << line;
+  EXPECT_TRUE(line.ends_with("; hosts: 252500 trusted: 6736; traced 120/918, 64 in flight"))
+      << line;
+}
+
 TEST(StatusLine, TheFirstMomentDividesByNothing) {
   EXPECT_EQ(status_line({}, {}),
             "discover 0:00 0% (0s left); send: 0 0 p/s (0 p/s avg); recv: 0 0 p/s (0 p/s avg); "

@@ -74,6 +74,14 @@ TEST(Values, PortsAddressesAndAses) {
     EXPECT_THROW(as_number("--asn", text), OperatorError) << text;
 }
 
+TEST(Values, FilesThatCanBeRead) {
+  EXPECT_EQ(error_of([] { check_readable("--root-cas", "", "roots.pem"); }), "no error");
+  EXPECT_EQ(error_of([] { check_readable("--root-cas", "/dev/null", "roots.pem"); }), "no error");
+  EXPECT_EQ(error_of([] { check_readable("--root-cas", "/nowhere/ca.pem", "roots.pem"); }),
+            "--root-cas /nowhere/ca.pem: cannot be read (No such file or directory), e.g. "
+            "--root-cas roots.pem");
+}
+
 TEST(Values, ACommandThatAShellReadsBack) {
   EXPECT_EQ(shell_command({"steppe", "scan", "--notes", "it's a test", "", "198.51.100.0/24"}),
             "steppe scan --notes 'it'\\''s a test' '' 198.51.100.0/24");
@@ -164,6 +172,11 @@ TEST(Describe, Tables) {
   EXPECT_EQ(format_table({{"name", "hosts"}, {"facebook.com", "9"}, {"x.y", "10"}}),
             "  name          hosts\n  facebook.com      9\n  x.y              10\n");
   EXPECT_EQ(format_table({}), "");
+}
+
+TEST(Describe, SharesAreNumbersInTablesAndAddressesAreNot) {
+  EXPECT_EQ(format_table({{"hop", "share %"}, {"192.0.2.1", "9.5"}, {"192.0.2.10", "90.5"}}),
+            "  hop         share %\n  192.0.2.1       9.5\n  192.0.2.10     90.5\n");
 }
 
 }  // namespace
