@@ -34,8 +34,9 @@ constexpr uint32_t answer_window_ms = 500;
 // Timers run in one round at most; the rest has its turn in the next.
 constexpr uint32_t timers_per_round = 64;
 
-// Probes leave room in the transmitter for the answers to a full burst: each segment can cause two.
-constexpr uint32_t reply_room = 2 * limits::burst + 2 * timers_per_round;
+// Probes leave room in the transmitter for the answers to a full burst: each segment can cause
+// three, the rest of a hello and a sweep's two RSTs.
+constexpr uint32_t reply_room = 3 * limits::burst + 2 * timers_per_round;
 
 // A device that takes no frame for so long has gone away.
 constexpr uint32_t device_dead_ms = 10000;

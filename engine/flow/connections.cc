@@ -86,7 +86,7 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     // 5961 3.2), which lets a server deny what somebody else made up. Outside it means nothing.
     if (ahead < 0 || ahead >= receive_window) return PacketOutcome::stray_reset;
     if (ahead != 0) return acknowledge_out_of_sequence(*flow);
-    note_answer(*flow, segment);
+    note_answer(*flow, segment, now_ms);
     end(*flow, Ending::reset,
         flow->flight != nullptr ? detail::reset_in_answer : detail::reset_before_answer,
         segment.ttl);
@@ -228,7 +228,10 @@ bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_
   if (acknowledged > side.hello_sent) return false;
   // Old ones say nothing new.
   if (acknowledged < flow.hello_acknowledged) return true;
-  if (acknowledged > 0 || segment.payload_bytes > 0) note_answer(flow, segment);
+  // A byte that was there before is a keep-alive (RFC 9293 3.8.4).
+  const bool says_more = segment.payload_bytes > 0 &&
+                         distance(segment.sequence + segment.payload_bytes, flow.receive_next) > 0;
+  if (acknowledged > 0 || says_more) note_answer(flow, segment, now_ms);
   const bool progress = acknowledged > flow.hello_acknowledged;
   const bool opened = side.window == 0 && segment.window != 0;
   flow.hello_acknowledged = static_cast<uint16_t>(acknowledged);
@@ -397,8 +400,7 @@ bool Connections::deliver(Flow& flow, rte_mbuf* data, uint8_t ttl) {
   return true;
 }
 
-// --- Sweeps
-// -----------------------------------------------------------------------------------------
+// --- Sweeps --------------------------------------------------------------------------------------
 
 // The handshake ends at full TTL, in a segment of its own: what carries the name may not get far.
 void Connections::begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms) {
@@ -429,12 +431,13 @@ void Connections::send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint
 
 // Something has the hello. Which TTL brought it there is known now, and the rest of the connection
 // is like any other, but for its reach.
-void Connections::note_answer(Flow& flow, const Segment& segment) {
+void Connections::note_answer(Flow& flow, const Segment& segment, uint32_t now_ms) {
   if (static_cast<FlowState>(flow.state) != FlowState::sweeping) return;
   Sweep& sweep = pass_->sweep(flow.host, flow.variant);
   sweep.answered_ttl = sweep.ttl.load(std::memory_order_relaxed);
   sweep.answer_ttl = segment.ttl;
   flow.state = static_cast<uint32_t>(FlowState::hello_sent);
+  restart_timer(flow, TimerClass::retransmit_first, now_ms);
 }
 
 // Once the router has spoken, or kept silent for long, it is the next one's turn.

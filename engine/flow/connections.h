@@ -69,7 +69,7 @@ class Connections {
   void send_acknowledgement(Flow& flow);
   void begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms);
   void send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms);
-  void note_answer(Flow& flow, const Segment& segment);
+  void note_answer(Flow& flow, const Segment& segment, uint32_t now_ms);
   void on_sweep_timer(Flow& flow, uint32_t now_ms);
   PacketOutcome on_sweep_icmp(const IcmpError& icmp);
   uint32_t lifetime_ms() const;
@@ -92,8 +92,11 @@ class Connections {
   // An answer from the middle is acknowledged there: the host would hear of bytes that it never
   // sent.
   Reach reach(const Flow& flow) const {
-    if (pass_->sweeps.empty()) return {};
-    return {.ttl = pass_->sweep(flow.host, flow.variant).answered_ttl, .identification = 0};
+    const uint8_t ttl =
+        pass_->sweeps.empty() ? 0 : pass_->sweep(flow.host, flow.variant).answered_ttl;
+    if (ttl == 0) return {};
+    // The hello may have to be repeated there, and be quoted.
+    return {.ttl = ttl, .identification = identification_of(flow.initial_sequence + 1, ttl)};
   }
 
   const ClientHello& hello_;

@@ -9,7 +9,12 @@ constexpr uint8_t destination_unreachable = 3, time_exceeded = 11;  // RFC 792
 }  // namespace
 
 bool note_hop(Sweep& sweep, const IcmpError& icmp, uint32_t sequence, uint16_t target_port) {
-  if (icmp.type != time_exceeded && icmp.type != destination_unreachable) return false;
+  // Code 1 is of fragments that were not put together (RFC 792): no router's word.
+  const bool expired = icmp.type == time_exceeded && icmp.code == 0;
+  if (!expired && icmp.type != destination_unreachable) return false;
+  // What goes at full TTL has none, and may have the hello's sequence number: the handshake's
+  // acknowledgement, the closing RST.
+  if (icmp.type == destination_unreachable && icmp.quoted_identification == 0) return false;
   const uint8_t latest = sweep.ttl.load(std::memory_order_relaxed);
   auto ttl = static_cast<uint8_t>(icmp.quoted_identification);
   Hop hop{.router = icmp.responder,

@@ -35,7 +35,7 @@ struct Sweep {
   uint8_t sent = 0;             // so often
   uint32_t sent_ms = 0,
            heard_ms = 0;     // when it was sent last; when its router was heard, 0: not yet
-  uint32_t hellos = 0;       // packets with a limited TTL, in all
+  uint32_t hellos = 0;       // sent with a TTL of the sweep's
   uint8_t answered_ttl = 0;  // the TTL that was out when something answered; 0: nothing did
   uint8_t answer_ttl = 0;    // of the answer, as received
   std::atomic<bool> hops_differ{false};        // two routers answered for one TTL

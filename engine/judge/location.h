@@ -43,7 +43,8 @@ enum class Placement : uint8_t { unknown = 0, in_path = 1, on_path = 2 };
 inline constexpr size_t placement_count = 3;
 std::string_view to_string(Placement placement);
 
-// Whether there is anything to locate: a pair that nobody answers has no TTL at which it is answered.
+// Whether there is anything to locate: a pair that nobody answers has no TTL at which it is
+// answered.
 bool is_traceable(Verdict verdict);
 
 // A connection to make: the hello with these TTLs, one after the other.

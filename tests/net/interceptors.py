@@ -10,6 +10,11 @@ boxes.
 
 The resetter lets the kernel answer with RST and drops the hello. The forger needs more, because
 sslsplit wants a connection and the client already has one, with the origin: takeover.py moves it.
+
+The forger's other kind knows no such scruples: it accepts every connection to the watched hosts
+itself (nft's redirect, terminating.py), and reads the name at leisure.
+
+Each table has its own name, as two interceptors may be in one router.
 """
 
 import plan
@@ -20,12 +25,17 @@ DEFAULT_OFFSETS = range(61, 601)
 TAKEN_MARK, HELLO_MARK, FORGE_MARK = 1, 2, 3
 TAKEN_TABLE, HELLO_TABLE = 100, 101
 HELLO_DEVICE = "box0"
-SSLSPLIT_PORT = 10443
+SSLSPLIT_PORT, TERMINATING_PORT = 10443, 10444
+
+
+def name_entry(name):
+    """A server name as it stands in a ClientHello (RFC 6066 section 3)."""
+    return b"\0" + len(name).to_bytes(2, "big") + name.encode()
 
 
 def name_chains(names, offsets, action):
     """nft chain `hello` and its helpers: a ClientHello for one of `names` gets `action`."""
-    wanted = [b"\0" + len(name).to_bytes(2, "big") + name.encode() for name in names]
+    wanted = [name_entry(name) for name in names]
     chains, rules = [], []
     for offset in offsets:
         at = (offset - 3) * 8
@@ -44,7 +54,7 @@ def _range(hosts, interceptor):
 
 def resetter_rules(hosts, offsets):
     return f"""
-table ip testbed {{
+table ip resetter {{
     set watched {{ type ipv4_addr; flags interval; elements = {{ {_range(hosts, "reset")} }} }}
 {name_chains(plan.RESET_NAMES, offsets, "reject with tcp reset")}
     chain forward {{
@@ -56,18 +66,42 @@ table ip testbed {{
 """
 
 
-def forger_rules(hosts, offsets):
+def forger_rules(hosts, offsets, forger):
+    if forger.kind == plan.REDIRECT:
+        chains = f"""
+    chain terminate {{
+        type nat hook prerouting priority dstnat; policy accept;
+        iifname "{forger.near_interface}" ip daddr @watched tcp dport 443 \\
+            redirect to :{TERMINATING_PORT}
+    }}"""
+    else:
+        chains = _takeover_chains(offsets, forger.near_interface)
     return f"""
-table ip testbed {{
+table ip forger {{
     set watched {{ type ipv4_addr; flags interval; elements = {{ {_range(hosts, "forge")} }} }}
+{chains}
+    chain to_sslsplit {{
+        type nat hook output priority -100; policy accept;
+        meta mark {FORGE_MARK} tcp dport 443 redirect to :{SSLSPLIT_PORT}
+    }}
+}}
+"""
+
+
+def _takeover_chains(offsets, near):
+    return f"""
 {name_chains(plan.FORGED_NAMES, offsets, f"meta mark set {HELLO_MARK} accept")}
     chain divert {{
         type filter hook prerouting priority mangle; policy accept;
-        # What belongs to a connection that was taken over stays here, ...
-        iifname "toward-r2" ip daddr @watched tcp dport 443 socket transparent 1 \\
+        # A new connection from the port of one that was taken over: takeover.py forgets the old
+        # one and lets the SYN go on, ...
+        iifname "{near}" ip daddr @watched tcp dport 443 tcp flags & (syn | ack) == syn \\
+            socket transparent 1 meta mark set {HELLO_MARK} accept
+        # ... what else belongs to a connection that was taken over stays here, ...
+        iifname "{near}" ip daddr @watched tcp dport 443 socket transparent 1 \\
             meta mark set {TAKEN_MARK} accept
         # ... a hello for a blocked name goes to takeover.py, and all else to the origin.
-        iifname "toward-r2" ip daddr @watched tcp dport 443 @ih,0,16 0x1603 jump hello
+        iifname "{near}" ip daddr @watched tcp dport 443 @ih,0,16 0x1603 jump hello
     }}
     chain untracked_in {{
         # Connection tracking serves only the way from takeover.py to sslsplit; it would cost the
@@ -78,13 +112,7 @@ table ip testbed {{
     chain untracked_out {{
         type filter hook output priority raw; policy accept;
         oifname != "lo" meta mark != {FORGE_MARK} notrack
-    }}
-    chain to_sslsplit {{
-        type nat hook output priority -100; policy accept;
-        meta mark {FORGE_MARK} tcp dport 443 redirect to :{SSLSPLIT_PORT}
-    }}
-}}
-"""
+    }}"""
 
 
 def sslsplit_config(certificates):

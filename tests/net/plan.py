@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the testbed consists of, and what a correct scan of it must say.
 
-Everything here is a pure function of one number, how many trusted hosts are wanted: names,
-addresses, which server answers at which address, which interceptor stands before it. The servers,
-the interceptors and the truth are all made from this one table, so they cannot drift apart.
+Everything here is a pure function of how many trusted hosts are wanted, and of where the forger
+stands: names, addresses, which server answers at which address, which interceptor stands before it.
+The servers, the interceptors and the truth are all made from this one table, so they cannot drift
+apart.
 
     198.18.0.0/24 scanner - r1   198.18.1.0/24 r1 - r2   198.18.2.0/24 r2 - r3
     198.18.3.0/24 r3 - r4        198.18.4.0/24 r4 - servers
     198.19.0.0/16 the hosts that are scanned
 
 A scan of any address sees four routers, and the host as the fifth hop. r2 resets connections by
-name, r3 forges certificates by name.
+name, r3 (or another that is asked for) forges certificates by name.
 """
 
 import dataclasses
@@ -20,14 +21,19 @@ PREFIX = "steppe-"
 SCANNER, SERVERS = PREFIX + "scanner", PREFIX + "servers"
 ROUTERS = [f"{PREFIX}r{number}" for number in (1, 2, 3, 4)]
 NAMESPACES = [SCANNER, *ROUTERS, SERVERS]
-RESETTER, FORGER, UNREACHER = ROUTERS[1], ROUTERS[2], ROUTERS[3]
+RESETTER, UNREACHER = ROUTERS[1], ROUTERS[3]
 
 INTERFACE = "scan0"
 SOURCE, GATEWAY = "198.18.0.2", "198.18.0.1"
 # On the same link, and nobody's: for a scanner that answers ARP itself.
 SPARE_SOURCE = "198.18.0.3"
 PAGE_ADDRESS = "198.18.4.2"
+# Of each router the address towards the scanner: that is where its ICMP errors come from.
+HOPS = [GATEWAY, "198.18.1.2", "198.18.2.2", "198.18.3.2"]
+HOST_TTL = len(HOPS) + 1
 FIRST_TARGET = int(ipaddress.ip_address("198.19.0.0"))
+
+TAKEOVER, REDIRECT = FORGER_KINDS = ["takeover", "redirect"]
 
 # Random and well-formed: names that nobody would think of blocking.
 CONTROLS = ["k3vd8wq1xn.net", "pz6rtm0hya.org", "j9cfu2lbes.com"]
@@ -48,6 +54,29 @@ class Service:
     status: str  # of its hosts, in the words of `testbed truth --hosts`; "": not listed there
     reason: str = ""
 
+
+@dataclasses.dataclass(frozen=True)
+class Forger:
+    """Where certificates are forged, and how the box comes by the connections."""
+    place: int = 3  # the router's number
+    kind: str = TAKEOVER  # in mid-flight (takeover.py), or all from the SYN on (terminating.py)
+
+    @property
+    def namespace(self):
+        return ROUTERS[self.place - 1]
+
+    @property
+    def near_interface(self):
+        """Where the scanner's packets come in."""
+        return "toward-scanner" if self.place == 1 else f"toward-r{self.place - 1}"
+
+    @property
+    def answer_ttl(self):
+        """The smallest TTL of a hello that it answers: forwarding costs one, delivery nothing."""
+        return self.place + (self.kind == TAKEOVER)
+
+
+RESET_TTL = ROUTERS.index(RESETTER) + 2
 
 # Real hosts differ in their certificates, hence many leaves; RSA leaves are fewer as they cost 0.2
 # s each.
@@ -187,6 +216,26 @@ def pair_truth(all_hosts):
             what, interference = verdict(host, name)
             yield {"host": host.ip, "port": 443, "sni": name, "control": name in CONTROLS,
                    "verdict": what, "interference": interference}
+
+
+def trace_truth(all_hosts, forger):
+    """One object for each pair with interference: the link on which its answers are made.
+
+    A hello with TTL t comes to its end in router t. A box that takes what is forwarded acts after
+    the TTL check, so it answers from t = its router's number + 1: its link is the one behind its
+    router. A box that ends connections itself gets all that arrives: its link is the one before.
+    """
+    for row in pair_truth(all_hosts):
+        if row["interference"] != "yes":
+            continue
+        forged = row["verdict"] == "injected"
+        ttl = forger.answer_ttl if forged else RESET_TTL
+        path = HOPS + [row["host"]]
+        yield {"host": row["host"], "port": 443, "sni": row["sni"], "outcome": "located",
+               "injection_ttl": ttl, "host_ttl": HOST_TTL,
+               "hop_before": path[ttl - 2] if ttl > 1 else None, "hop_after": path[ttl - 1],
+               "path": path, "terminating": forged and forger.kind == REDIRECT,
+               "ttl_copied": False}
 
 
 def host_truth(all_hosts):

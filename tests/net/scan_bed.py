@@ -21,6 +21,8 @@ NAMESPACE = "steppe-scanner"
 COMMAND_PATIENCE_S = 60
 # A whole scan of the full testbed takes 100 s on a busy machine with two cores.
 SCAN_PATIENCE_S = 600
+# All but the trace, which takes its time, and has cases of its own.
+UNTRACED = ["--stages", "discover,baseline,probe,confirm"]
 # Of the rows of an export: when things were seen, and nothing else.
 TIMES = {"first_seen", "last_seen", "time"}
 
@@ -104,17 +106,19 @@ class Background:
 
 
 class Bed:
-    """The testbed from `up` to `down`, and scans in it."""
+    """The testbed from `up` to `down`, and scans in it; `flags` are more of `up`."""
 
-    def __init__(self, steppe, trusted, work):
+    count = 0  # of fresh(), over all testbeds: they share a directory
+
+    def __init__(self, steppe, trusted, work, flags=()):
         self.steppe, self.work = steppe, work
-        self.count = 0
         # What somebody else left would only make `up` refuse.
         succeed([TESTBED, "down"])
-        succeed([TESTBED, "up", "--trusted", trusted], 180)
+        succeed([TESTBED, "up", "--trusted", trusted, *flags], 180)
         self.info = json.loads(succeed([TESTBED, "info"]))
         self.pair_truth = json_lines(succeed([TESTBED, "truth"]))
         self.host_truth = json_lines(succeed([TESTBED, "truth", "--hosts"]))
+        self.trace_truth = json_lines(succeed([TESTBED, "truth", "--traces"]))
 
     @staticmethod
     def down():
@@ -130,14 +134,14 @@ class Bed:
 
     def fresh(self, name):
         """A path in the test's directory where nothing is yet."""
-        self.count += 1
-        return self.work / f"{self.count:03}-{name}"
+        Bed.count += 1
+        return self.work / f"{Bed.count:03}-{name}"
 
-    def arguments(self, database, targets=None, device=None, names=None, roots=None):
+    def arguments(self, database, targets=None, device=None, names=None, roots=None, traced=False):
         """A scan of the whole testbed, or of some of it, as `testbed info` describes it."""
         words = ["scan", *(device or ["-i", self.info["interface"]]),
                  *(targets or self.info["targets"]), "--root-cas", roots or self.info["root_cas"],
-                 "--db", database]
+                 "--db", database, *([] if traced else UNTRACED)]
         for control in self.info["controls"]:
             words += ["--control-sni", control]
         for name in names or []:
@@ -184,6 +188,9 @@ class Bed:
 
     def hosts_of(self, hosts):
         return [row for row in self.host_truth if row["host"] in hosts]
+
+    def traces_of(self, hosts):
+        return [row for row in self.trace_truth if row["host"] in hosts]
 
 
 def json_lines(text):

@@ -14,6 +14,10 @@ that goes on where the origin stood. The origin gets a RST in the client's name;
 go to sslsplit and back. Later packets of the client find the socket (nft's `socket transparent`)
 and stay here.
 
+A client may use the port again at once, as a scanner by TTL does. Its RST has closed what was here
+before, if it came; if it got lost, the kernel would answer the new SYN in the old connection's
+name. So nft sends such a SYN here, too: the old connection is forgotten, and the SYN goes on.
+
 The hello takes its last hop before the box like any forwarded packet: with a TTL that ends at this
 router it dies here, with one more it is answered from here. When this program ends, tun device and
 route go with it and interception stops: nothing else has to be undone.
@@ -22,6 +26,7 @@ route go with it and interception stops: nothing else has to be undone.
 """
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import socket
@@ -48,7 +53,10 @@ WINDOW = 64_240
 
 PATIENCE_S = 30
 READ_BYTES = 65_536
-RST, ACK = 0x04, 0x10
+SYN, RST, ACK = 0x02, 0x04, 0x10
+TTL_AT, CHECKSUM_AT = 8, 10  # in the IP header
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Segment:
@@ -62,8 +70,13 @@ class Segment:
         (self.source_port, self.destination_port, self.sequence, self.acknowledgement,
          data_offset) = struct.unpack_from("!HHIIB", tcp)
         data_offset = (data_offset >> 4) * 4
+        self.flags = tcp[13]
         self.payload = tcp[data_offset:]
         self.timestamp_echo = self._timestamp_echo(tcp[20:data_offset])
+
+    @property
+    def connection(self):
+        return self.source, self.source_port, self.destination, self.destination_port
 
     @staticmethod
     def _timestamp_echo(options):
@@ -94,8 +107,18 @@ def reset_packet(segment):
                                 segment.sequence, 0, 5 << 4, RST, 0, 0, 0))
     struct.pack_into("!H", tcp, 16, checksum(addresses + struct.pack("!HH", 6, len(tcp)) + tcp))
     ip = bytearray(struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + addresses)
-    struct.pack_into("!H", ip, 10, checksum(bytes(ip)))
+    struct.pack_into("!H", ip, CHECKSUM_AT, checksum(bytes(ip)))
     return bytes(ip + tcp)
+
+
+def as_it_came(packet):
+    """The packet before its way to us cost it a TTL: on its way from us it pays again."""
+    header_bytes = (packet[0] & 15) * 4
+    header = bytearray(packet[:header_bytes])
+    header[TTL_AT] += 1
+    struct.pack_into("!H", header, CHECKSUM_AT, 0)
+    struct.pack_into("!H", header, CHECKSUM_AT, checksum(bytes(header)))
+    return bytes(header) + packet[header_bytes:]
 
 
 def continue_connection(segment):
@@ -143,31 +166,45 @@ def close_with_reset(sock):
     sock.close()
 
 
+def forget(sock):
+    """Takes a connection out of the kernel without a word; whoever waits for it gets an error."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    unspecified = struct.pack("H14x", socket.AF_UNSPEC)
+    libc.connect(sock.fileno(), unspecified, len(unspecified))
+
+
 async def copy(loop, source, sink):
     while data := await loop.sock_recv(source, READ_BYTES):
         await loop.sock_sendall(sink, data)
     sink.shutdown(socket.SHUT_WR)
 
 
-async def relay(segment, client):
+async def splice(one, other):
+    """Copies both ways until both have ended, or one fails."""
     loop = asyncio.get_running_loop()
+    tasks = [asyncio.create_task(copy(loop, one, other)),
+             asyncio.create_task(copy(loop, other, one))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        # Nobody may wait for a socket any more when it is closed.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def relay(segment, client):
     forger = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    tasks = []
     try:
         forger.setblocking(False)
         # nft turns this mark towards sslsplit, which asks netfilter for the address that we wanted.
         forger.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, interceptors.FORGE_MARK)
-        await asyncio.wait_for(loop.sock_connect(
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(
             forger, (segment.destination, segment.destination_port)), PATIENCE_S)
-        tasks = [asyncio.create_task(copy(loop, client, forger)),
-                 asyncio.create_task(copy(loop, forger, client))]
-        await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_S)
+        await asyncio.wait_for(splice(client, forger), PATIENCE_S)
     except (OSError, asyncio.TimeoutError):
         pass
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         close_with_reset(client)
         close_with_reset(forger)
 
@@ -187,19 +224,35 @@ async def main():
     loop = asyncio.get_running_loop()
     tun = open_device()
     running = set()
+    taken = {}  # {Segment.connection: our end of it}
+
+    async def serve(segment, client):
+        try:
+            await relay(segment, client)
+        finally:
+            # Unless the port was used again meanwhile.
+            if taken.get(segment.connection) is client:
+                del taken[segment.connection]
 
     def take():
         while True:
             try:
-                segment = Segment(os.read(tun, READ_BYTES))
+                packet = os.read(tun, READ_BYTES)
             except BlockingIOError:
                 return
+            segment = Segment(packet)
+            if segment.flags & SYN:
+                if segment.connection in taken:
+                    forget(taken.pop(segment.connection))
+                os.write(tun, as_it_came(packet))
+                continue
             try:
                 client = continue_connection(segment)
             except OSError:
                 continue  # a repeated hello of a connection that we just took
             os.write(tun, reset_packet(segment))
-            task = asyncio.create_task(relay(segment, client))
+            taken[segment.connection] = client
+            task = asyncio.create_task(serve(segment, client))
             running.add(task)
             task.add_done_callback(running.discard)
 

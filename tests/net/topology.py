@@ -76,7 +76,7 @@ def short(namespace):
     return namespace.removeprefix(plan.PREFIX)
 
 
-def create():
+def create(forger):
     for namespace in CHAIN:
         run("ip", "netns", "add", namespace)
         set_kernel(namespace, EVERYWHERE)
@@ -106,8 +106,8 @@ def create():
             run("ip", "-n", namespace, "route", "add", f"198.18.{link}.0/24", "via", back)
     run("ip", "-n", plan.SERVERS, "route", "add", "local", "198.19.0.0/16", "dev", "lo")
     for mark, table in ((TAKEN_MARK, TAKEN_TABLE), (HELLO_MARK, HELLO_TABLE)):
-        run("ip", "-n", plan.FORGER, "rule", "add", "fwmark", str(mark), "lookup", str(table))
-    run("ip", "-n", plan.FORGER, "route", "add", "local", "default", "dev", "lo",
+        run("ip", "-n", forger, "rule", "add", "fwmark", str(mark), "lookup", str(table))
+    run("ip", "-n", forger, "route", "add", "local", "default", "dev", "lo",
         "table", str(TAKEN_TABLE))
 
 
@@ -120,7 +120,7 @@ def unreachable_rules(hosts):
     def group(name):
         return ", ".join(plan.cidrs(host.address for host in hosts if host.group == name))
     return f"""
-table ip testbed {{
+table ip unreacher {{
     set gone {{ type ipv4_addr; flags interval; elements = {{ {group("host_unreachable")} }} }}
     set fenced {{ type ipv4_addr; flags interval; elements = {{ {group("prohibited")} }} }}
     chain forward {{

@@ -122,7 +122,8 @@ void read_names(const Flags& f, const RoundRecord& round, std::vector<std::strin
   }
 }
 
-// Pairs of the round with interference that can be traced, of the chosen names (none: all), and their hosts.
+// Pairs of the round with interference that can be traced, of the chosen names (none: all), and
+// their hosts.
 struct Interfered {
   uint64_t pairs = 0;
   PrefixSet hosts;

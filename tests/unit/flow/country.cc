@@ -9,6 +9,7 @@ namespace steppe::testing {
 namespace {
 
 constexpr unsigned pool_frames = 4095;
+constexpr uint16_t first_port = 32768, source_ports = 16384;
 
 // One pool and one kind of flow table for the whole process: DPDK's memory is not given back whole.
 rte_mempool* shared_pool() {
@@ -34,14 +35,16 @@ Country::Country() : pool(shared_pool()), free_frames(rte_mempool_avail_count(po
   transmitter.pool = pool;
   transmitter.endpoint = {.mac = our_mac, .address = our_address};
   transmitter.next_hop = &next_hop;
-  pass = std::make_unique<Pass>(Pass{.cookie = Cookie(key, 32768, 16384),
+  pass = std::make_unique<Pass>(Pass{.cookie = Cookie(key, first_port, source_ports),
                                      .addresses = addresses,
                                      .names = names,
                                      .hosts = plans,
                                      .answers = *answers,
                                      .variants = names.columns(),
                                      .answers_at = {},
-                                     .step_columns = {}});
+                                     .step_columns = {},
+                                     .sweeps = {},
+                                     .paths = {}});
   connections =
       std::make_unique<Connections>("test-flows", flow_capacity, hello, transmitter, clock);
   connections->begin_pass(*pass);
@@ -57,6 +60,59 @@ void Country::TearDown() {
   EXPECT_EQ(rte_mempool_avail_count(pool), free_frames) << "mbufs lost, or freed twice";
 }
 
+void Country::begin_sweeps(uint32_t sweeps_per_host, uint32_t lanes) {
+  answers_at.assign(1, 0);
+  for (uint32_t host = 0; host < hosts; ++host)
+    answers_at.push_back(answers_at.back() + sweeps_per_host);
+  sweeps = std::make_unique<Sweep[]>(answers_at.back());
+  for (uint64_t slot = 0; slot < answers_at.back(); ++slot) sweeps[slot].number = UINT32_MAX;
+  answers = std::make_unique<AnswerMap>(answers_at.back());
+  const Cookie cookie = pass->cookie;
+  pass = std::make_unique<Pass>(
+      Pass{.cookie = cookie,
+           .addresses = addresses,
+           .names = names,
+           .hosts = plans,
+           .answers = *answers,
+           .variants = limits::variants,
+           .answers_at = answers_at,
+           .step_columns = {},
+           .sweeps = std::span(sweeps.get(), answers_at.back()),
+           .sweep_stride = cookie.stride(source_ports, limits::client_hello_bytes + 2),
+           .sweep_lanes = lanes,
+           .paths = {}});
+  connections->begin_pass(*pass);
+}
+
+uint32_t Country::ask(uint32_t host, uint32_t slot, uint32_t column, uint32_t number,
+                      uint16_t lane) {
+  Sweep& sweep = sweeps[answers_at[host] + slot];
+  sweep.column = column;
+  sweep.number = number;
+  sweep.lane = lane;
+  return number * pass->sweep_stride + slot * pass->sweep_lanes + lane;
+}
+
+void Country::begin_paths() {
+  paths = std::make_unique<PathProbes[]>(hosts);
+  answers = std::make_unique<AnswerMap>(uint64_t{hosts} * path_variants);
+  const Cookie cookie = pass->cookie;
+  pass = std::make_unique<Pass>(Pass{.cookie = cookie,
+                                     .addresses = addresses,
+                                     .names = names,
+                                     .hosts = {},
+                                     .answers = *answers,
+                                     .variants = path_variants,
+                                     .answers_at = {},
+                                     .step_columns = {},
+                                     .sweeps = {},
+                                     .paths = std::span(paths.get(), hosts),
+                                     .path_port = 80,
+                                     .echo_identifier = first_port + source_ports - 1});
+  connections->begin_pass(*pass);
+}
+
+// As the worker does it.
 PacketOutcome Country::receive(const Bytes& bytes) {
   rte_mbuf* frame = rte_pktmbuf_alloc(pool);
   if (frame == nullptr) throw std::runtime_error("the test's pool is empty");
@@ -67,14 +123,34 @@ PacketOutcome Country::receive(const Bytes& bytes) {
   if (data == nullptr) throw std::runtime_error("a frame too long for the test's pool");
   std::memcpy(data, bytes.data(), bytes.size());
   const ReceivedFrame read = read_frame(frame, transmitter.endpoint);
-  if (read.kind == FrameKind::tcp) return connections->on_segment(frame, read.segment, now_ms);
+  const bool path = read.kind == FrameKind::tcp && !pass->paths.empty() &&
+                    read.segment.host_port == pass->path_port;
+  if (read.kind == FrameKind::tcp && !path)
+    return connections->on_segment(frame, read.segment, now_ms);
   rte_pktmbuf_free(frame);
-  if (read.kind == FrameKind::icmp_error) return connections->on_icmp(read.icmp);
-  return PacketOutcome::other;
+  switch (read.kind) {
+    case FrameKind::tcp:
+      return on_path_segment(*pass, read.segment, transmitter);
+    case FrameKind::icmp_error:
+      return pass->paths.empty() ? connections->on_icmp(read.icmp)
+                                 : on_path_error(*pass, read.icmp);
+    case FrameKind::echo_reply:
+      return pass->paths.empty() ? PacketOutcome::other : on_path_echo(*pass, read.echo);
+    case FrameKind::arp:
+      return PacketOutcome::arp;
+    case FrameKind::other:
+      return PacketOutcome::other;
+    case FrameKind::malformed:
+      return PacketOutcome::malformed;
+    case FrameKind::bad_checksum:
+      return PacketOutcome::bad_checksum;
+  }
+  throw std::logic_error("a kind of frame that nobody knows");
 }
 
 std::vector<TcpFields> Country::sent() {
   std::vector<TcpFields> segments;
+  sent_frames.clear();
   for (uint32_t i = 0; i < transmitter.count; ++i) {
     rte_mbuf* frame = transmitter.frames[i];
     const std::span bytes(rte_pktmbuf_mtod(frame, const uint8_t*), frame->data_len);
@@ -85,8 +161,9 @@ std::vector<TcpFields> Country::sent() {
     EXPECT_TRUE(segment) << "a frame with wrong lengths or checksums went out";
     if (segment) {
       EXPECT_EQ(segment->ip.source, our_address);
-      EXPECT_EQ(segment->destination_port, 443);
+      EXPECT_EQ(segment->destination_port, pass->paths.empty() ? 443 : pass->path_port);
       segments.push_back(*segment);
+      sent_frames.emplace_back(bytes.begin(), bytes.end());
     }
     rte_pktmbuf_free(frame);
   }
@@ -134,7 +211,7 @@ Bytes Country::expected_hello(uint32_t host, uint32_t variant) const {
   const uint32_t isn =
       pass->cookie.sequence(address, pass->cookie.source_port(address, variant), variant);
   Bytes bytes(limits::client_hello_bytes);
-  bytes.resize(hello.write(bytes, names.names[variant], uint64_t{isn} << 32 | address));
+  bytes.resize(hello.write(bytes, pass->server_name(host, variant), uint64_t{isn} << 32 | address));
   return bytes;
 }
 
@@ -145,7 +222,7 @@ Server::Server(Country& country, uint32_t host, uint32_t variant, uint32_t isn_)
 }
 
 TcpFields Server::fields(uint32_t sequence, uint8_t flags) const {
-  return {.ip = {.source = address, .destination = our_address, .options = {}},
+  return {.ip = {.source = address, .destination = our_address, .ttl = ttl, .options = {}},
           .source_port = port,
           .destination_port = client_port,
           .sequence = sequence,
@@ -176,16 +253,19 @@ PacketOutcome Server::signal(uint8_t flags, int64_t offset) {
   return country_.receive(tcp_frame(fields(static_cast<uint32_t>(isn + 1 + offset), flags)));
 }
 
-std::vector<TcpFields> Server::hear() {
+std::vector<TcpFields> Server::hear(const std::vector<TcpFields>& sent) {
+  const bool sweeping = !country_.pass->sweeps.empty();
   std::vector<TcpFields> segments;
-  for (const TcpFields& segment : country_.sent()) {
+  for (const TcpFields& segment : sent) {
     EXPECT_EQ(segment.ip.destination, address);
     EXPECT_EQ(segment.source_port, client_port);
-    EXPECT_FALSE(reset_by_client) << "something went out behind the RST";
+    if (segment.ip.ttl < distance) continue;
+    EXPECT_TRUE(!reset_by_client || (sweeping && (segment.flags & rst) != 0))
+        << "something went out behind the RST";
     segments.push_back(segment);
     const uint32_t offset = client_offset(segment);
     if ((segment.flags & rst) != 0) {
-      reset_by_client = offset == received.size();
+      reset_by_client = offset == received.size() || (sweeping && reset_by_client);
       continue;
     }
     if (offset > received.size() || offset + segment.payload.size() <= received.size()) continue;

@@ -35,12 +35,22 @@ class Country : public ::testing::Test {
   // A frame from the wire, and what became of it.
   PacketOutcome receive(const Bytes& frame);
   // The frames that went out since the last call; each was checked for its lengths, checksums and
-  // addresses.
+  // addresses. They stay in `sent_frames` until the next call, byte for byte.
   std::vector<TcpFields> sent();
+  std::vector<Bytes> sent_frames;
   // They are lost on the way.
   void lose() { sent(); }
   // Time goes on, timers run.
   void wait(uint32_t ms);
+
+  // Makes the pass one of sweeps, as a trace does: every host has so many of them, each with so
+  // many lanes. None is asked for yet.
+  void begin_sweeps(uint32_t sweeps_per_host = 1, uint32_t lanes = 1);
+  // Asks for one, and returns its variant. What it leaves open may be written into the sweep.
+  uint32_t ask(uint32_t host, uint32_t slot, uint32_t column, uint32_t number = 0,
+               uint16_t lane = 0);
+  // Makes the pass one of independent path probes.
+  void begin_paths();
 
   // Of the next observation, which must be there. The flight's bytes are moved to `flight`.
   Observation observe();
@@ -67,6 +77,9 @@ class Country : public ::testing::Test {
   uint32_t free_frames;  // at the test's start
   Transmitter transmitter;
   ClientHello hello{*hellos().front()};
+  std::vector<uint64_t> answers_at;
+  std::unique_ptr<Sweep[]> sweeps;
+  std::unique_ptr<PathProbes[]> paths;
   std::unique_ptr<Pass> pass;
   Clock clock;
   std::unique_ptr<Connections> connections;
@@ -83,6 +96,8 @@ class Server {
   uint16_t client_port;
   uint16_t port = 443;
   uint16_t window = 65535;
+  uint8_t ttl = 57;           // of what it says, as it arrives
+  uint8_t distance = 0;       // in hops: what has a lower TTL does not get here
   Bytes bytes;                // its answer
   uint32_t acknowledged = 0;  // client bytes received in order, and so acknowledged
   Bytes received;             // those
@@ -98,8 +113,10 @@ class Server {
   void send_all(size_t segment_bytes = 1400);
   // A segment without data, `offset` beyond the first byte of its answer.
   PacketOutcome signal(uint8_t flags, int64_t offset = 0);
-  // Takes what the client has sent since the last call.
-  std::vector<TcpFields> hear();
+  // Takes what the client has sent since the last call, as far as it gets here. A sweep ends with
+  // two RSTs, of which the second may mean nothing here any more.
+  std::vector<TcpFields> hear() { return hear(country_.sent()); }
+  std::vector<TcpFields> hear(const std::vector<TcpFields>& sent);
   // The connection is open, and the hello has arrived and been acknowledged.
   void connect();
 

@@ -262,7 +262,9 @@ TEST_F(Strays, StepsHaveNamesAndAnswersOfTheirOwn) {
                   .answers = steps,
                   .variants = 3 * asks_per_step,
                   .answers_at = answers_at,
-                  .step_columns = columns};
+                  .step_columns = columns,
+                  .sweeps = {},
+                  .paths = {}};
   connections->begin_pass(confirming);
   for (uint32_t variant = 0; variant < confirming.variants; ++variant) {
     Server asked(*this, 0, variant);

@@ -132,5 +132,150 @@ TEST(Cookie, PortAndSequenceAreIndependentFunctions) {
   EXPECT_LE(equal, 10u);  // 1.5 expected
 }
 
+// --- Places: connections of a host on the same ports, one above the other
+// -------------------------
+
+constexpr uint32_t port_counts[] = {1, 7, 4536, 64512};
+constexpr uint32_t connection_bytes = limits::client_hello_bytes + 2;
+
+TEST(CookiePlace, StrideIsWholeTurnsOfThePortsAndHoldsAConnection) {
+  for (const uint32_t ports : port_counts) {
+    const Cookie cookie(key, 1024, ports);
+    for (const uint32_t lanes : {1u, 2u, ports}) {
+      for (const uint32_t bytes : {0u, 1u, connection_bytes, ports, 2 * ports - lanes}) {
+        const uint32_t stride = cookie.stride(lanes, bytes);
+        EXPECT_EQ(stride % ports, 0u);
+        EXPECT_GT(stride, lanes + bytes);
+        // No more of the sequence numbers than that takes.
+        EXPECT_LE(stride, lanes + bytes + ports);
+      }
+    }
+  }
+}
+
+TEST(CookiePlace, TellsWhereASegmentStands) {
+  for (const uint32_t ports : port_counts) {
+    const Cookie cookie(key, 1024, ports);
+    const uint32_t lanes = ports, stride = cookie.stride(lanes, connection_bytes);
+    const uint32_t numbers = limits::variants / stride;
+    ASSERT_GT(numbers, 100u);
+    for (const uint32_t host : {0u, 1u, 0xc6336407u, 0xffffffffu}) {
+      for (const uint32_t lane : {0u, 1u, ports / 2, ports - 2, ports - 1}) {
+        if (lane >= lanes) continue;
+        for (const uint32_t number : {0u, 1u, numbers / 2, numbers - 1}) {
+          const uint32_t variant = number * stride + lane;
+          const uint16_t port = cookie.source_port(host, variant);
+          ASSERT_EQ(port, cookie.source_port(host, lane)) << "a lane has one port";
+          const uint32_t syn = cookie.sequence(host, port, variant);
+          ASSERT_EQ(cookie.variant(host, port, syn, limits::variants), variant);
+          for (const uint32_t offset : {0u, 1u, 2u, 500u, connection_bytes}) {
+            const auto place = cookie.place(host, port, syn + offset, limits::variants, stride);
+            ASSERT_TRUE(place) << ports << ' ' << lane << ' ' << number << ' ' << offset;
+            ASSERT_EQ(place->variant, variant);
+            ASSERT_EQ(place->offset, offset);
+          }
+        }
+      }
+    }
+  }
+}
+
+// With few ports: every lane, number and offset there is.
+TEST(CookiePlace, NoTwoPlacesShareANumber) {
+  constexpr uint32_t ports = 7, bytes = 25, numbers = 9;
+  const Cookie cookie(key, 40000, ports);
+  const uint32_t stride = cookie.stride(ports, bytes), host = 0xc6336407;
+  std::set<std::pair<uint16_t, uint32_t>> seen;
+  for (uint32_t number = 0; number < numbers; ++number)
+    for (uint32_t lane = 0; lane < ports; ++lane)
+      for (uint32_t offset = 0; offset <= bytes; ++offset) {
+        const uint32_t variant = number * stride + lane;
+        const uint16_t port = cookie.source_port(host, variant);
+        const uint32_t sequence = cookie.sequence(host, port, variant) + offset;
+        ASSERT_TRUE(seen.emplace(port, sequence).second);
+        const auto place = cookie.place(host, port, sequence, numbers * stride, stride);
+        ASSERT_TRUE(place);
+        ASSERT_EQ(place->variant, variant);
+        ASSERT_EQ(place->offset, offset);
+      }
+}
+
+// RFC 9293 3.4.3: an old segment must not be taken for a new one.
+TEST(CookiePlace, LaterConnectionsOnAPortLieAboveEarlierOnes) {
+  for (const uint32_t ports : port_counts) {
+    const Cookie cookie(key, 1024, ports);
+    const uint32_t stride = cookie.stride(ports, connection_bytes);
+    for (const uint32_t lane : {0u, ports - 1}) {
+      const uint16_t port = cookie.source_port(5, lane);
+      for (uint32_t number = 1; number < limits::variants / stride; ++number) {
+        const uint32_t before = cookie.sequence(5, port, (number - 1) * stride + lane);
+        const uint32_t now = cookie.sequence(5, port, number * stride + lane);
+        ASSERT_EQ(now - before, stride);
+        ASSERT_GT(static_cast<int32_t>(now - (before + connection_bytes)), 0);
+      }
+    }
+  }
+}
+
+TEST(CookiePlace, WhatIsNotOursHasNone) {
+  for (const uint32_t ports : port_counts) {
+    const Cookie cookie(key, 1024, ports), other(other_key, 1024, ports);
+    const uint32_t stride = cookie.stride(ports, connection_bytes), variants = 20 * stride;
+    const uint32_t host = 0xc6336407;
+    for (const uint32_t lane : {0u, ports / 2, ports - 1}) {
+      const uint16_t port = cookie.source_port(host, lane);
+      const uint32_t first = cookie.sequence(host, port, lane);
+      const auto place = [&](uint32_t sequence) {
+        return cookie.place(host, port, sequence, variants, stride);
+      };
+      EXPECT_TRUE(place(first));
+      EXPECT_FALSE(place(first - 1)) << "before the first SYN";
+      EXPECT_FALSE(place(first - lane - 1));
+      if (lane > 0) {
+        EXPECT_FALSE(place(first - lane + stride + lane / 2)) << "below the second SYN";
+      }
+      // The last connection, and the one behind it.
+      EXPECT_TRUE(place(first + 19 * stride));
+      EXPECT_TRUE(place(first + 19 * stride + connection_bytes));
+      EXPECT_FALSE(place(first + 20 * stride));
+      EXPECT_FALSE(place(first + 20 * stride + connection_bytes));
+      EXPECT_FALSE(place(first + (1u << 31)));
+      EXPECT_FALSE(cookie.place(host, 1023, first, variants, stride));
+      EXPECT_FALSE(
+          cookie.place(host, static_cast<uint16_t>(1024 + ports), first, variants, stride));
+      EXPECT_FALSE(cookie.place(host + 1, port, first, variants, stride));
+      EXPECT_FALSE(other.place(host, port, first, variants, stride));
+      if (ports > 1) {
+        const auto neighbour = static_cast<uint16_t>(port == 1024 ? port + 1 : port - 1);
+        EXPECT_FALSE(cookie.place(host, neighbour, first, variants, stride));
+      }
+    }
+  }
+}
+
+TEST(CookiePlace, APortOutsideTheRangeNeverPasses) {
+  const Cookie cookie(key, 40000, 4);
+  const uint32_t stride = cookie.stride(4, connection_bytes);
+  for (uint32_t i = 0; i < 200000; ++i) {
+    ASSERT_FALSE(cookie.place(i, 39999, i * 2654435761u, limits::variants, stride));
+    ASSERT_FALSE(cookie.place(i, 40004, i * 2654435761u, limits::variants, stride));
+  }
+}
+
+TEST(CookiePlace, RandomNumbersPassAsOftenAsTheyMust) {
+  constexpr uint32_t draws = 1 << 20;
+  const Cookie cookie(key, 40000, 4536);
+  const uint32_t stride = cookie.stride(4536, connection_bytes);
+  std::mt19937_64 random(3);
+  uint32_t passed = 0;
+  for (uint32_t i = 0; i < draws; ++i)
+    passed += cookie
+                  .place(random_32(random), static_cast<uint16_t>(40000 + random() % 4536),
+                         random_32(random), limits::variants, stride)
+                  .has_value();
+  // 2^20 * 2^24 / 2^32 = 4,096, less those below their lane: a quarter (half of 4,536 of 9,072).
+  EXPECT_NEAR(passed, 4096 * 3 / 4, 280);
+}
+
 }  // namespace
 }  // namespace steppe

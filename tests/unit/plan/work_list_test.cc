@@ -567,6 +567,146 @@ TEST_F(Sequences, ManyHostsSideBySide) {
   EXPECT_LT(now_ms - start_ms, 7 * 711);
 }
 
+// --- RepeatedList --------------------------------------------------------------------------------
+
+class RepeatedListTest : public ::testing::Test {
+ protected:
+  static constexpr int64_t interval_ms = 1000;
+  // Answers lie in another order than targets.
+  std::vector<RepeatedList::Item> items(uint32_t count) const {
+    std::vector<RepeatedList::Item> all;
+    for (uint32_t i = 0; i < count; ++i)
+      all.push_back({{0x0a000000 + i, i * 3}, uint64_t{count} - 1 - i});
+    return all;
+  }
+  // All that there is at this moment, in bursts of so many.
+  std::vector<uint32_t> taken(RepeatedList& list, size_t burst = 4) {
+    std::vector<uint32_t> hosts;
+    std::vector<Target> out(burst);
+    while (const uint32_t count = list.take(out, now_ms)) {
+      EXPECT_LE(count, burst);
+      for (const Target& target : std::span(out).first(count)) {
+        hosts.push_back(target.address - 0x0a000000);
+        EXPECT_EQ(target.variant, hosts.back() * 3);
+      }
+    }
+    return hosts;
+  }
+  static std::vector<uint32_t> from_to(uint32_t begin, uint32_t end) {
+    std::vector<uint32_t> all(end - begin);
+    std::iota(all.begin(), all.end(), begin);
+    return all;
+  }
+  int64_t now_ms = 123456789;
+};
+
+TEST_F(RepeatedListTest, EachOnceAndThenWhatHasNotAnswered) {
+  for (const size_t burst : {1, 3, 5, 10, 11, 32}) {
+    AnswerMap answers(10);
+    RepeatedList list(items(10), answers, 3, interval_ms);
+    EXPECT_EQ(list.positions(), 10u);
+    EXPECT_EQ(taken(list, burst), from_to(0, 10));
+    // A connection that is open is an answer; so is one that has ended.
+    for (const uint32_t host : {0, 4, 5, 9}) EXPECT_TRUE(answers.claim(9 - host));
+    answers.finish(9 - 4, true);
+    answers.finish(9 - 9, false);
+    now_ms += interval_ms;
+    EXPECT_EQ(taken(list, burst), (std::vector<uint32_t>{1, 2, 3, 6, 7, 8})) << burst;
+    EXPECT_FALSE(list.exhausted());
+    for (const uint32_t host : {1, 8}) EXPECT_TRUE(answers.claim(9 - host));
+    now_ms += interval_ms;
+    EXPECT_EQ(taken(list, burst), (std::vector<uint32_t>{2, 3, 6, 7})) << burst;
+    EXPECT_TRUE(list.exhausted());
+    now_ms += 10 * interval_ms;
+    EXPECT_TRUE(taken(list, burst).empty());
+  }
+}
+
+TEST_F(RepeatedListTest, TurnsBeginAnIntervalApart) {
+  AnswerMap answers(6);
+  RepeatedList list(items(6), answers, 2, interval_ms);
+  std::array<Target, 4> out;
+  EXPECT_EQ(list.take(out, now_ms), 4u);
+  // From its begin, not from its end: a turn may last longer.
+  now_ms += 700;
+  EXPECT_EQ(list.take(out, now_ms), 2u);
+  now_ms += 299;
+  EXPECT_EQ(list.take(out, now_ms), 0u);
+  EXPECT_FALSE(list.exhausted());
+  now_ms += 1;
+  EXPECT_EQ(list.take(out, now_ms), 4u);
+  now_ms += 5000;
+  EXPECT_EQ(list.take(out, now_ms), 2u);
+  EXPECT_TRUE(list.exhausted());
+}
+
+TEST_F(RepeatedListTest, ALongTurnIsFollowedAtOnce) {
+  AnswerMap answers(2);
+  RepeatedList list(items(2), answers, 2, interval_ms);
+  std::array<Target, 1> out;
+  EXPECT_EQ(list.take(out, now_ms), 1u);
+  now_ms += 3 * interval_ms;
+  EXPECT_EQ(list.take(out, now_ms), 1u);
+  EXPECT_EQ(list.take(out, now_ms), 1u);
+  EXPECT_EQ(out[0].address, 0x0a000000u);
+  // That turn has begun now.
+  EXPECT_EQ(list.take(out, now_ms), 1u);
+  EXPECT_TRUE(list.exhausted());
+}
+
+// What is answered within a turn is not asked in the rest of it.
+TEST_F(RepeatedListTest, AnswersCountAtOnce) {
+  AnswerMap answers(6);
+  RepeatedList list(items(6), answers, 1, interval_ms);
+  std::array<Target, 2> out;
+  EXPECT_EQ(list.take(out, now_ms), 2u);
+  answers.claim(5 - 2);
+  answers.claim(5 - 5);
+  EXPECT_EQ(list.take(out, now_ms), 2u);
+  EXPECT_EQ(out[0].address, 0x0a000003u);
+  EXPECT_EQ(out[1].address, 0x0a000004u);
+  EXPECT_EQ(list.take(out, now_ms), 0u);
+  EXPECT_TRUE(list.exhausted());
+}
+
+TEST_F(RepeatedListTest, WhenAllHaveAnsweredItsTurnsPassByThemselves) {
+  AnswerMap answers(6);
+  RepeatedList list(items(6), answers, 3, interval_ms);
+  EXPECT_EQ(taken(list), from_to(0, 6));
+  for (uint64_t i = 0; i < 6; ++i) answers.claim(i);
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_FALSE(list.exhausted());
+    now_ms += interval_ms;
+    EXPECT_TRUE(taken(list).empty());
+  }
+  EXPECT_TRUE(list.exhausted());
+}
+
+TEST_F(RepeatedListTest, PositionIsOfTheFirstTurn) {
+  AnswerMap answers(6);
+  RepeatedList list(items(6), answers, 2, interval_ms);
+  std::array<Target, 4> out;
+  EXPECT_EQ(list.position(), 0u);
+  list.take(out, now_ms);
+  EXPECT_EQ(list.position(), 4u);
+  list.take(out, now_ms);
+  EXPECT_EQ(list.position(), 6u);
+  now_ms += interval_ms;
+  list.take(out, now_ms);
+  EXPECT_EQ(list.position(), 6u);
+}
+
+TEST_F(RepeatedListTest, WithoutItemsOrTurnsThereIsNothing) {
+  AnswerMap answers(6);
+  RepeatedList empty({}, answers, 3, interval_ms), idle(items(6), answers, 0, interval_ms);
+  for (RepeatedList* list : {&empty, &idle}) {
+    EXPECT_TRUE(list->exhausted());
+    EXPECT_TRUE(taken(*list).empty());
+    EXPECT_EQ(list->position(), 0u);
+  }
+  EXPECT_EQ(empty.positions(), 0u);
+}
+
 TEST(PoliteRate, HoldsTheBusiestGroupToItsLimit) {
   EXPECT_EQ(polite_rate(0, 5, 100), std::numeric_limits<double>::infinity());
   EXPECT_EQ(polite_rate(10, 0, 0), std::numeric_limits<double>::infinity());

@@ -51,6 +51,8 @@ inline Bytes pseudo_header(uint32_t source, uint32_t destination, size_t tcp_byt
 struct IpFields {
   uint32_t source = 0, destination = 0;
   uint8_t protocol = 6, ttl = 57;
+  uint8_t type_of_service = 0;
+  uint16_t identification = 0;
   uint16_t fragment = 0x4000;  // flags and offset; "don't fragment", as servers set it
   Bytes options;               // a multiple of four
 };
@@ -58,7 +60,9 @@ struct IpFields {
 inline Bytes ip_packet(const IpFields& fields, const Bytes& body) {
   Bytes header(20 + fields.options.size());
   header[0] = static_cast<uint8_t>(0x40 | header.size() / 4);
+  header[1] = fields.type_of_service;
   put16(header, 2, static_cast<uint32_t>(header.size() + body.size()));
+  put16(header, 4, fields.identification);
   put16(header, 6, fields.fragment);
   header[8] = fields.ttl;
   header[9] = fields.protocol;
@@ -109,6 +113,8 @@ inline Bytes tcp_frame(const TcpFields& fields) {
   return ethernet_frame(ip_packet(fields.ip, tcp_segment(fields)));
 }
 
+inline constexpr uint8_t unreachable = 3, exceeded = 11, parameter_problem = 12;
+
 // RFC 792: type, code, checksum, four bytes that mean nothing to us, and the quote.
 inline Bytes icmp_message(uint8_t type, uint8_t code, const Bytes& quote) {
   Bytes message = join({{type, code, 0, 0, 0, 0, 0, 0}, quote});
@@ -116,27 +122,92 @@ inline Bytes icmp_message(uint8_t type, uint8_t code, const Bytes& quote) {
   return message;
 }
 
-// A frame's TCP segment; nullopt unless every length fits and both checksums are right.
-inline std::optional<TcpFields> parse_tcp_frame(std::span<const uint8_t> frame) {
-  if (frame.size() < 54 || get16(frame, 12) != 0x0800 || frame[14] >> 4 != 4) return std::nullopt;
+// What an ICMP error says of a packet (RFC 792): its IP header as it arrived there, and this much
+// of what followed.
+inline Bytes quote_of(const IpFields& arrived, const Bytes& body, size_t bytes = 8) {
+  Bytes packet = ip_packet(arrived, body);
+  packet.resize(packet.size() - body.size() + bytes);
+  return packet;
+}
+
+inline Bytes icmp_error_frame(uint32_t from, uint32_t to, uint8_t type, uint8_t code,
+                              const Bytes& quote) {
+  return ethernet_frame(ip_packet({.source = from, .destination = to, .protocol = 1, .options = {}},
+                                  icmp_message(type, code, quote)));
+}
+
+// RFC 4884 4 and 7: the quote is padded to 128 bytes, its length in words is told in the sixth
+// byte, and objects follow behind a header of their own: here one MPLS label (RFC 4950).
+inline Bytes extended_icmp_message(uint8_t type, uint8_t code, Bytes quote) {
+  quote.resize(128);
+  Bytes extension = {0x20, 0, 0, 0, 0, 8, 1, 1, 0x01, 0x8b, 0x11, 0x01};
+  put16(extension, 2, internet_checksum(extension));
+  Bytes message = icmp_message(type, code, join({quote, extension}));
+  message[5] = 128 / 4;
+  put16(message, 2, 0);
+  put16(message, 2, internet_checksum(message));
+  return message;
+}
+
+// RFC 792: an echo request (type 8) or reply (type 0).
+inline constexpr uint8_t echo_request = 8, echo_answer = 0;
+struct EchoFields {
+  IpFields ip;
+  uint8_t type = echo_answer, code = 0;
+  uint16_t checksum = 0;  // as read; what is written is right
+  uint16_t identifier = 0, sequence = 0;
+  Bytes data;
+};
+
+inline Bytes echo_message(const EchoFields& fields) {
+  Bytes message = join({Bytes(8), fields.data});
+  message[0] = fields.type;
+  message[1] = fields.code;
+  put16(message, 4, fields.identifier);
+  put16(message, 6, fields.sequence);
+  put16(message, 2, internet_checksum(message));
+  return message;
+}
+
+inline Bytes echo_frame(EchoFields fields) {
+  fields.ip.protocol = 1;
+  return ethernet_frame(ip_packet(fields.ip, echo_message(fields)));
+}
+
+// The IP header of a frame and what it carries; nullopt unless every length fits and the checksum
+// is right.
+inline std::optional<IpFields> parse_ip_frame(std::span<const uint8_t> frame, Bytes& body) {
+  if (frame.size() < 34 || get16(frame, 12) != 0x0800 || frame[14] >> 4 != 4) return std::nullopt;
   const auto packet = frame.subspan(14);
   const size_t ip_bytes = (packet[0] & 15u) * 4, total = get16(packet, 2);
-  if (ip_bytes < 20 || total > packet.size() || total < ip_bytes + 20 ||
+  if (ip_bytes < 20 || total > packet.size() || total < ip_bytes ||
       internet_checksum(packet.first(ip_bytes)) != 0)
     return std::nullopt;
-  TcpFields fields;
-  fields.ip.fragment = get16(packet, 6);
-  fields.ip.ttl = packet[8];
-  fields.ip.protocol = packet[9];
-  fields.ip.source = get32(packet, 12);
-  fields.ip.destination = get32(packet, 16);
-  const auto segment = packet.subspan(ip_bytes, total - ip_bytes);
+  IpFields fields;
+  fields.type_of_service = packet[1];
+  fields.identification = get16(packet, 4);
+  fields.fragment = get16(packet, 6);
+  fields.ttl = packet[8];
+  fields.protocol = packet[9];
+  fields.source = get32(packet, 12);
+  fields.destination = get32(packet, 16);
+  body.assign(packet.begin() + static_cast<ptrdiff_t>(ip_bytes),
+              packet.begin() + static_cast<ptrdiff_t>(total));
+  return fields;
+}
+
+// A frame's TCP segment; nullopt unless every length fits and both checksums are right.
+inline std::optional<TcpFields> parse_tcp_frame(std::span<const uint8_t> frame) {
+  Bytes segment;
+  const auto ip = parse_ip_frame(frame, segment);
+  if (!ip || ip->protocol != 6 || segment.size() < 20) return std::nullopt;
   const size_t tcp_bytes = (segment[12] >> 4) * 4u;
-  if (fields.ip.protocol != 6 || tcp_bytes < 20 || tcp_bytes > segment.size() ||
+  if (tcp_bytes < 20 || tcp_bytes > segment.size() ||
       internet_checksum(
-          join({pseudo_header(fields.ip.source, fields.ip.destination, segment.size()),
-                Bytes(segment.begin(), segment.end())})) != 0)
+          join({pseudo_header(ip->source, ip->destination, segment.size()), segment})) != 0)
     return std::nullopt;
+  TcpFields fields;
+  fields.ip = *ip;
   fields.source_port = get16(segment, 0);
   fields.destination_port = get16(segment, 2);
   fields.sequence = get32(segment, 4);
@@ -146,6 +217,21 @@ inline std::optional<TcpFields> parse_tcp_frame(std::span<const uint8_t> frame) 
   fields.options.assign(segment.begin() + 20, segment.begin() + static_cast<ptrdiff_t>(tcp_bytes));
   fields.payload.assign(segment.begin() + static_cast<ptrdiff_t>(tcp_bytes), segment.end());
   return fields;
+}
+
+// The same for an ICMP echo.
+inline std::optional<EchoFields> parse_echo_frame(std::span<const uint8_t> frame) {
+  Bytes message;
+  const auto ip = parse_ip_frame(frame, message);
+  if (!ip || ip->protocol != 1 || message.size() < 8 || internet_checksum(message) != 0)
+    return std::nullopt;
+  return EchoFields{.ip = *ip,
+                    .type = message[0],
+                    .code = message[1],
+                    .checksum = get16(message, 2),
+                    .identifier = get16(message, 4),
+                    .sequence = get16(message, 6),
+                    .data = Bytes(message.begin() + 8, message.end())};
 }
 
 }  // namespace steppe::testing

@@ -55,22 +55,80 @@ TcpFields answer() {
           .payload = noise(101, 3)};
 }
 
+constexpr uint32_t router = 0xcb007101;
+
+// What a router quotes of a SYN of ours, as it got there.
+IpFields quoted_ip(Bytes options = {}) {
+  return {.source = endpoint.address,
+          .destination = host,
+          .ttl = 1,
+          .type_of_service = 0xb8,
+          .identification = 0xa1b2,
+          .options = std::move(options)};
+}
+
 Bytes icmp_frame(uint8_t type, uint8_t code, size_t quoted_tcp_bytes, Bytes quoted_options = {}) {
-  Bytes segment =
-      tcp_segment({.ip = {.source = endpoint.address, .destination = host, .options = {}},
-                   .source_port = 40000,
-                   .destination_port = 443,
-                   .sequence = 0xdeadbeef,
-                   .flags = syn,
-                   .options = Bytes(12),
-                   .payload = {}});
-  Bytes quote = ip_packet(
-      {.source = endpoint.address, .destination = host, .options = std::move(quoted_options)},
-      segment);
-  quote.resize(quote.size() - segment.size() + quoted_tcp_bytes);
-  return ethernet_frame(ip_packet(
-      {.source = 0xcb007101, .destination = endpoint.address, .protocol = 1, .options = {}},
-      icmp_message(type, code, quote)));
+  const IpFields ip = quoted_ip(std::move(quoted_options));
+  const Bytes segment = tcp_segment({.ip = ip,
+                                     .source_port = 40000,
+                                     .destination_port = 443,
+                                     .sequence = 0xdeadbeef,
+                                     .flags = syn,
+                                     .options = Bytes(12),
+                                     .payload = {}});
+  return icmp_error_frame(router, endpoint.address, type, code,
+                          quote_of(ip, segment, quoted_tcp_bytes));
+}
+
+// The same about an echo request, or about another ICMP message of ours.
+Bytes icmp_frame_about_echo(uint8_t type, size_t quoted_echo_bytes, Bytes quoted_options = {},
+                            uint8_t quoted_type = echo_request) {
+  IpFields ip = quoted_ip(std::move(quoted_options));
+  ip.protocol = 1;
+  const Bytes echo = echo_message({.ip = {},
+                                   .type = quoted_type,
+                                   .identifier = 0x9abc,
+                                   .sequence = 0xfff1,
+                                   .data = {1, 2, 3, 4}});
+  return icmp_error_frame(router, endpoint.address, type, 0, quote_of(ip, echo, quoted_echo_bytes));
+}
+
+EchoFields echo_reply(size_t data_bytes = 4) {
+  return {.ip = {.source = host, .destination = endpoint.address, .options = {}},
+          .identifier = 0x9abc,
+          .sequence = 0xfff1,
+          .data = noise(data_bytes, 4)};
+}
+
+void expect_quoted_tcp(const ReceivedFrame& received, uint8_t type) {
+  ASSERT_EQ(received.kind, FrameKind::icmp_error);
+  const IcmpError& icmp = received.icmp;
+  EXPECT_EQ(icmp.responder, router);
+  EXPECT_EQ(icmp.type, type);
+  EXPECT_EQ(icmp.host, host);
+  EXPECT_FALSE(icmp.about_echo);
+  EXPECT_EQ(icmp.local_port, 40000);
+  EXPECT_EQ(icmp.host_port, 443);
+  EXPECT_EQ(icmp.sequence, 0xdeadbeef);
+  EXPECT_EQ(icmp.quoted_ttl, 1);
+  EXPECT_EQ(icmp.quoted_type_of_service, 0xb8);
+  EXPECT_EQ(icmp.quoted_identification, 0xa1b2);
+}
+
+void expect_quoted_echo(const ReceivedFrame& received, uint8_t type) {
+  ASSERT_EQ(received.kind, FrameKind::icmp_error);
+  const IcmpError& icmp = received.icmp;
+  EXPECT_EQ(icmp.responder, router);
+  EXPECT_EQ(icmp.type, type);
+  EXPECT_EQ(icmp.host, host);
+  EXPECT_TRUE(icmp.about_echo);
+  EXPECT_EQ(icmp.local_port, 0x9abc);
+  EXPECT_EQ(icmp.sequence, 0xfff1u);
+  // 0x0800 + 0x9abc + 0xfff1 + 0x0102 + 0x0304, folded and complemented (RFC 1071).
+  EXPECT_EQ(icmp.host_port, static_cast<uint16_t>(~(0xa6b3 + 1)));
+  EXPECT_EQ(icmp.quoted_ttl, 1);
+  EXPECT_EQ(icmp.quoted_type_of_service, 0xb8);
+  EXPECT_EQ(icmp.quoted_identification, 0xa1b2);
 }
 
 // --- Written -------------------------------------------------------------------------------------
@@ -152,6 +210,71 @@ TEST(WriteSegment, EveryFieldIsAsSpecified) {
   }
 }
 
+// The template's TTL and no identification, unless the sender says otherwise.
+TEST(WriteSegment, ReachIsTtlAndIdentification) {
+  const auto written = [](Reach reach) {
+    Frame frame(Bytes(54 + 30, 0xee));
+    write_segment(frame.get(), endpoint, gateway, host, 40001, 5, 6, ack | psh, noise(30, 2),
+                  reach);
+    return Bytes(frame.bytes().begin(), frame.bytes().end());
+  };
+  const Bytes usual = written({});
+  EXPECT_EQ(get16(usual, 18), 0);
+  EXPECT_EQ(usual[22], endpoint.ttl);
+  for (const uint8_t ttl : {1, 2, 61, 255}) {
+    for (const uint32_t identification : {0u, 1u, 0x0102u, 0xff00u, 0xffffu}) {
+      Bytes frame = written({.ttl = ttl, .identification = static_cast<uint16_t>(identification)});
+      const auto fields = parse_tcp_frame(frame);
+      ASSERT_TRUE(fields) << "wrong checksums";
+      EXPECT_EQ(fields->ip.ttl, ttl);
+      EXPECT_EQ(fields->ip.identification, identification);
+      for (const size_t at : {18, 19, 22, 24, 25}) frame[at] = usual[at];
+      EXPECT_EQ(frame, usual) << "all else is the same";
+    }
+  }
+  const auto unlimited = parse_tcp_frame(written({.ttl = 0, .identification = 7}));
+  ASSERT_TRUE(unlimited);
+  EXPECT_EQ(unlimited->ip.ttl, endpoint.ttl);
+  EXPECT_EQ(unlimited->ip.identification, 7);
+}
+
+TEST(WriteEchoRequest, EveryFieldIsAsSpecified) {
+  std::mt19937 random(4);
+  const auto any = [&]() -> uint32_t {
+    constexpr uint32_t corners[] = {0, 0xffff, 0xffff0000, 0xffffffff, 0xf7fff7ff};
+    return random() % 3 == 0 ? corners[random() % std::size(corners)]
+                             : static_cast<uint32_t>(random());
+  };
+  for (int i = 0; i < 20000; ++i) {
+    Frame frame(Bytes(60, 0xee));
+    const uint32_t to = any(), cookie = any();
+    const auto identifier = static_cast<uint16_t>(any()), sequence = static_cast<uint16_t>(any());
+    const auto ttl = static_cast<uint8_t>(any());
+    const auto identification = static_cast<uint16_t>(any());
+    write_echo_request(frame.get(), endpoint, gateway, to, identifier, sequence, cookie,
+                       {.ttl = ttl, .identification = identification});
+    ASSERT_EQ(frame.bytes().size(), 46u);
+    ASSERT_EQ(frame.get()->pkt_len, 46u);
+    ASSERT_EQ(std::memcmp(frame.bytes().data(), &gateway, 6), 0);
+    ASSERT_EQ(std::memcmp(frame.bytes().data() + 6, &endpoint.mac, 6), 0);
+    const auto echo = parse_echo_frame(frame.bytes());
+    ASSERT_TRUE(echo) << "wrong lengths or checksums: " << std::hex << identifier << ' ' << sequence
+                      << ' ' << cookie;
+    ASSERT_EQ(echo->type, echo_request);
+    ASSERT_EQ(echo->code, 0);
+    ASSERT_EQ(echo->identifier, identifier);
+    ASSERT_EQ(echo->sequence, sequence);
+    ASSERT_EQ(echo->data.size(), 4u);
+    ASSERT_EQ(get32(echo->data, 0), cookie);
+    ASSERT_EQ(echo->ip.source, endpoint.address);
+    ASSERT_EQ(echo->ip.destination, to);
+    ASSERT_EQ(echo->ip.ttl, ttl == 0 ? endpoint.ttl : ttl);
+    ASSERT_EQ(echo->ip.identification, identification);
+    ASSERT_EQ(echo->ip.fragment, 0);
+    ASSERT_EQ(echo->ip.type_of_service, 0);
+  }
+}
+
 // --- Read ----------------------------------------------------------------------------------------
 
 TEST(ReadFrame, TcpSegment) {
@@ -225,13 +348,21 @@ TEST(ReadFrame, Arp) {
 
 // Any single bit that a checksum covers.
 TEST(ReadFrame, EveryFlippedBitIsNoticed) {
-  const Bytes right = tcp_frame(answer());
-  for (size_t bit = 14 * 8; bit < right.size() * 8; ++bit) {
+  const auto read_flipped = [](const Bytes& right, size_t bit) {
     Bytes wrong = right;
     wrong[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
     const FrameKind kind = read(wrong).kind;
     EXPECT_NE(kind, FrameKind::tcp) << "bit " << bit;
     EXPECT_NE(kind, FrameKind::icmp_error) << "bit " << bit;
+    EXPECT_NE(kind, FrameKind::echo_reply) << "bit " << bit;
+    return kind;
+  };
+  for (const Bytes& right : {icmp_frame(exceeded, 0, 32), icmp_frame_about_echo(exceeded, 12),
+                             echo_frame(echo_reply(33))})
+    for (size_t bit = 14 * 8; bit < right.size() * 8; ++bit) read_flipped(right, bit);
+  const Bytes right = tcp_frame(answer());
+  for (size_t bit = 14 * 8; bit < right.size() * 8; ++bit) {
+    const FrameKind kind = read_flipped(right, bit);
     if (bit >= 34 * 8) {
       // Behind the IP header it is the data offset that may break more than the sum.
       EXPECT_TRUE(kind == FrameKind::bad_checksum || bit / 8 == 46) << "bit " << bit;
@@ -295,28 +426,104 @@ TEST(ReadFrame, SegmentsShorterThanAHeaderAreMalformed) {
 }
 
 TEST(ReadFrame, IcmpErrors) {
-  for (const uint8_t type : {3, 11, 12}) {
-    // RFC 792 quotes 8 bytes, RFC 1812 4.3.2.3 as much as fits.
-    for (const size_t quoted : {8, 9, 20, 32}) {
-      for (const Bytes& options : {Bytes(), Bytes(8, 1)}) {
+  for (const uint8_t type : {unreachable, exceeded, parameter_problem}) {
+    // RFC 792 quotes 8 bytes, RFC 1812 4.3.2.3 as much as fits. Odd ones are padded for the
+    // checksum only.
+    for (const size_t quoted : {8, 9, 11, 20, 31, 32}) {
+      for (const Bytes& options : {Bytes(), Bytes(8, 1), Bytes(40, 1)}) {
         const ReceivedFrame received = read(icmp_frame(type, 7, quoted, options));
-        ASSERT_EQ(received.kind, FrameKind::icmp_error);
-        const IcmpError& icmp = received.icmp;
-        EXPECT_EQ(icmp.responder, 0xcb007101);
-        EXPECT_EQ(icmp.type, type);
-        EXPECT_EQ(icmp.code, 7);
-        EXPECT_EQ(icmp.host, host);
-        EXPECT_EQ(icmp.local_port, 40000);
-        EXPECT_EQ(icmp.host_port, 443);
-        EXPECT_EQ(icmp.sequence, 0xdeadbeef);
+        expect_quoted_tcp(received, type);
+        EXPECT_EQ(received.icmp.code, 7);
       }
     }
   }
 }
 
+TEST(ReadFrame, IcmpErrorsAboutAnEchoRequest) {
+  for (const uint8_t type : {unreachable, exceeded, parameter_problem})
+    for (const size_t quoted : {8, 9, 11, 12})
+      for (const Bytes& options : {Bytes(), Bytes(8, 1)})
+        expect_quoted_echo(read(icmp_frame_about_echo(type, quoted, options)), type);
+  // We send no other ICMP.
+  for (const uint8_t quoted_type : {echo_answer, unreachable, exceeded, uint8_t{13}})
+    EXPECT_EQ(read(icmp_frame_about_echo(exceeded, 8, {}, quoted_type)).kind, FrameKind::other);
+  // A TCP segment that begins like an echo request is none.
+  Bytes segment = noise(20, 1);
+  segment[0] = echo_request;
+  const ReceivedFrame received =
+      read(icmp_error_frame(router, endpoint.address, exceeded, 0, quote_of(quoted_ip(), segment)));
+  ASSERT_EQ(received.kind, FrameKind::icmp_error);
+  EXPECT_FALSE(received.icmp.about_echo);
+}
+
+// A quoted header that did not arrive as it was sent is read as it is: its own checksum is the
+// business of who forwarded it.
+TEST(ReadFrame, TheQuotedHeaderIsReadAsItIs) {
+  for (const uint8_t ttl : {0, 1, 2, 255}) {
+    IpFields ip = quoted_ip();
+    ip.ttl = ttl;
+    ip.type_of_service = static_cast<uint8_t>(255 - ttl);
+    ip.identification = static_cast<uint16_t>(0xff00 | ttl);
+    Bytes quote = quote_of(ip, Bytes(8, 1));
+    put16(quote, 10, 0);
+    const ReceivedFrame received =
+        read(icmp_error_frame(router, endpoint.address, exceeded, 0, quote));
+    ASSERT_EQ(received.kind, FrameKind::icmp_error);
+    EXPECT_EQ(received.icmp.quoted_ttl, ttl);
+    EXPECT_EQ(received.icmp.quoted_type_of_service, 255 - ttl);
+    EXPECT_EQ(received.icmp.quoted_identification, 0xff00 | ttl);
+  }
+}
+
+TEST(ReadFrame, IcmpExtensionsAreSkipped) {
+  for (const uint8_t type : {unreachable, exceeded}) {
+    for (const bool echo : {false, true}) {
+      const Bytes plain = echo ? icmp_frame_about_echo(type, 8) : icmp_frame(type, 0, 8);
+      const Bytes quote(plain.begin() + 42, plain.begin() + 42 + 28);
+      const ReceivedFrame received = read(ethernet_frame(ip_packet(
+          {.source = router, .destination = endpoint.address, .protocol = 1, .options = {}},
+          extended_icmp_message(type, 0, quote))));
+      if (echo)
+        expect_quoted_echo(received, type);
+      else
+        expect_quoted_tcp(received, type);
+    }
+  }
+}
+
+TEST(ReadFrame, EchoReplies) {
+  for (const size_t data_bytes : {4, 5, 6, 7, 8, 56, 57, 1000}) {
+    for (const Bytes& options : {Bytes(), Bytes(8, 1)}) {
+      EchoFields echo = echo_reply(data_bytes);
+      echo.ip.options = options;
+      const ReceivedFrame received = read(echo_frame(echo));
+      ASSERT_EQ(received.kind, FrameKind::echo_reply) << data_bytes;
+      EXPECT_EQ(received.echo.host, host);
+      EXPECT_EQ(received.echo.identifier, 0x9abc);
+      EXPECT_EQ(received.echo.sequence, 0xfff1);
+      EXPECT_EQ(received.echo.cookie, get32(echo.data, 0));
+      EXPECT_EQ(received.echo.ttl, 57);
+      Bytes damaged = echo_frame(echo);
+      damaged[34 + options.size() + 8 + data_bytes - 1] ^= 1;
+      EXPECT_EQ(read(damaged).kind, FrameKind::bad_checksum);
+    }
+  }
+  // Ours have data. Requests, to us, are the kernel's business.
+  for (const size_t data_bytes : {0, 1, 3})
+    EXPECT_EQ(read(echo_frame(echo_reply(data_bytes))).kind, FrameKind::other);
+  EchoFields request = echo_reply();
+  request.type = echo_request;
+  EXPECT_EQ(read(echo_frame(request)).kind, FrameKind::other);
+}
+
 TEST(ReadFrame, OtherIcmp) {
-  EXPECT_EQ(read(icmp_frame(0, 0, 8)).kind, FrameKind::other);
-  EXPECT_EQ(read(icmp_frame(8, 0, 8)).kind, FrameKind::other);
+  // Source quench, redirect, echo request, timestamp.
+  for (const uint8_t type : {4, 5, 8, 13})
+    EXPECT_EQ(read(icmp_frame(type, 0, 8)).kind, FrameKind::other);
+  for (size_t quoted = 0; quoted < 8; ++quoted) {
+    EXPECT_EQ(read(icmp_frame(exceeded, 0, quoted)).kind, FrameKind::malformed);
+    EXPECT_EQ(read(icmp_frame_about_echo(exceeded, quoted)).kind, FrameKind::malformed);
+  }
   EXPECT_EQ(read(icmp_frame(3, 1, 7)).kind, FrameKind::malformed);
   EXPECT_EQ(read(icmp_frame(3, 1, 7, Bytes(8, 1))).kind, FrameKind::malformed);
   Bytes wrong = icmp_frame(3, 1, 8);
@@ -352,11 +559,20 @@ bool within(const ReceivedFrame& received, size_t frame_bytes) {
          received.segment.payload_offset + received.segment.payload_bytes <= frame_bytes;
 }
 
-TEST(ReadFrame, EveryTruncationIsMalformed) {
+// Every kind that has more behind its IP header, with options wherever they can be.
+std::vector<Bytes> frames_of_all_kinds() {
   TcpFields fields = answer();
   fields.ip.options = Bytes(8, 1);
   fields.options = Bytes(12, 1);
-  for (const Bytes& whole : {tcp_frame(fields), icmp_frame(3, 1, 32, Bytes(4, 1))}) {
+  EchoFields echo = echo_reply(57);
+  echo.ip.options = Bytes(4, 1);
+  return {tcp_frame(fields), icmp_frame(unreachable, 1, 32, Bytes(4, 1)),
+          icmp_frame_about_echo(exceeded, 12, Bytes(8, 1)), echo_frame(echo)};
+}
+
+TEST(ReadFrame, EveryTruncationIsMalformed) {
+  for (const Bytes& whole : frames_of_all_kinds()) {
+    ASSERT_NE(read(whole).kind, FrameKind::malformed);
     for (size_t bytes = 0; bytes < whole.size(); ++bytes) {
       const Bytes cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(bytes));
       EXPECT_EQ(read(cut).kind, FrameKind::malformed) << bytes;
@@ -365,17 +581,70 @@ TEST(ReadFrame, EveryTruncationIsMalformed) {
   }
 }
 
-// The IP checksum is made right again, and the TCP checksum left to the "NIC", so that the change
-// gets as far as it can.
+// Where the sender cut it, and said so in every length and checksum: what is left is read as what
+// it was, or not at all.
+TEST(ReadFrame, EveryHonestTruncationIsTheSameOrNothing) {
+  for (const Bytes& whole : frames_of_all_kinds()) {
+    const ReceivedFrame expected = read(whole);
+    const size_t header_bytes = (whole[14] & 15u) * 4;
+    const Bytes header(whole.begin() + 14,
+                       whole.begin() + 14 + static_cast<ptrdiff_t>(header_bytes));
+    bool read_before = false;
+    for (size_t bytes = 0; bytes <= whole.size() - 14 - header_bytes; ++bytes) {
+      const auto begin = whole.begin() + 14 + static_cast<ptrdiff_t>(header_bytes);
+      Bytes body(begin, begin + static_cast<ptrdiff_t>(bytes));
+      if (expected.kind != FrameKind::tcp && bytes >= 4) {
+        put16(body, 2, 0);
+        put16(body, 2, internet_checksum(body));
+      }
+      Bytes packet = join({header, body});
+      put16(packet, 2, static_cast<uint32_t>(packet.size()));
+      put16(packet, 10, 0);
+      put16(packet, 10, internet_checksum(std::span(packet).first(header_bytes)));
+      // Without Ethernet's padding, so that a read behind it is found.
+      Bytes frame(whole.begin(), whole.begin() + 14);
+      frame.insert(frame.end(), packet.begin(), packet.end());
+      const ReceivedFrame received = read(frame, RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+      ASSERT_TRUE(within(received, frame.size()));
+      if (received.kind == FrameKind::malformed || received.kind == FrameKind::other) {
+        EXPECT_FALSE(read_before) << "of less it was enough: " << bytes;
+        continue;
+      }
+      read_before = true;
+      ASSERT_EQ(received.kind, expected.kind) << bytes;
+      if (received.kind == FrameKind::icmp_error) {
+        EXPECT_EQ(received.icmp.local_port, expected.icmp.local_port);
+        EXPECT_EQ(received.icmp.host_port, expected.icmp.host_port);
+        EXPECT_EQ(received.icmp.sequence, expected.icmp.sequence);
+        EXPECT_EQ(received.icmp.about_echo, expected.icmp.about_echo);
+      } else if (received.kind == FrameKind::echo_reply) {
+        EXPECT_EQ(received.echo.cookie, expected.echo.cookie);
+        EXPECT_EQ(received.echo.sequence, expected.echo.sequence);
+      } else {
+        EXPECT_EQ(received.segment.payload_offset, expected.segment.payload_offset);
+      }
+    }
+    EXPECT_TRUE(read_before);
+  }
+}
+
+// The IP and ICMP checksums are made right again, most times, and the TCP checksum is left to the
+// "NIC", so that the change gets as far as it can.
 TEST(ReadFrame, ChangedBytesNeverLeadOutOfTheFrame) {
   std::mt19937 random(2);
   TcpFields fields = answer();
   fields.payload.resize(20);
-  const Bytes frames[] = {tcp_frame(fields), icmp_frame(3, 1, 8),
-                          icmp_frame(11, 0, 32, Bytes(4, 1))};
-  std::array<size_t, 6> kinds{};
-  for (int i = 0; i < 100000; ++i) {
-    Bytes bytes = frames[random() % 3];
+  const Bytes frames[] = {tcp_frame(fields),
+                          icmp_frame(unreachable, 1, 8),
+                          icmp_frame(exceeded, 0, 32, Bytes(4, 1)),
+                          icmp_frame_about_echo(exceeded, 8),
+                          icmp_frame_about_echo(unreachable, 12, Bytes(4, 1)),
+                          echo_frame(echo_reply(4)),
+                          echo_frame(echo_reply(57))};
+  std::array<size_t, 7> kinds{};
+  size_t about_echo = 0;
+  for (int i = 0; i < 200000; ++i) {
+    Bytes bytes = frames[random() % std::size(frames)];
     bytes.resize(random() % 4 == 0 ? 14 + random() % bytes.size() : bytes.size());
     for (unsigned changes = random() % 3 + 1; changes > 0; --changes) {
       const size_t at =
@@ -387,13 +656,21 @@ TEST(ReadFrame, ChangedBytesNeverLeadOutOfTheFrame) {
       put16(bytes, 24, 0);
       put16(bytes, 24, internet_checksum(std::span(bytes).subspan(14, header_bytes)));
     }
+    const size_t begin = 14 + header_bytes, end = bytes.size() > 18 ? 14u + get16(bytes, 16) : 0;
+    if (bytes.size() > 24 && bytes[23] == 1 && begin + 4 <= end && end <= bytes.size() &&
+        random() % 8 != 0) {
+      put16(bytes, begin + 2, 0);
+      put16(bytes, begin + 2, internet_checksum(std::span(bytes).subspan(begin, end - begin)));
+    }
     const ReceivedFrame received = read(bytes, RTE_MBUF_F_RX_L4_CKSUM_GOOD);
     ASSERT_TRUE(within(received, bytes.size()));
     ++kinds.at(static_cast<size_t>(received.kind));
+    about_echo += received.kind == FrameKind::icmp_error && received.icmp.about_echo;
   }
-  for (const FrameKind kind : {FrameKind::tcp, FrameKind::icmp_error, FrameKind::other,
-                               FrameKind::malformed, FrameKind::bad_checksum})
+  for (const FrameKind kind : {FrameKind::tcp, FrameKind::icmp_error, FrameKind::echo_reply,
+                               FrameKind::other, FrameKind::malformed, FrameKind::bad_checksum})
     EXPECT_GT(kinds[static_cast<size_t>(kind)], 100u) << static_cast<int>(kind);
+  EXPECT_GT(about_echo, 100u);
 }
 
 }  // namespace

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the interference is made: what `steppe export traces` says, against the truth.
+
+Each case has a testbed of its own, with the forger in another place or of another kind.
+"""
+
+import ipaddress
+import time
+
+from scan_bed import difference, inside, succeed
+from scan_cases import PAIR_KEY, RATE, check_findings
+
+RUNS = 3
+# From the end of a trace: until then everybody has got his resets.
+CLOSING_S = 5
+# Whose far end is in the program's default range of source ports, in the language of ss.
+OUR_CONNECTIONS = "dst {source} and dport >= :61000 and dport <= :65535"
+# Enough for all kinds of certificates, and quick.
+FORGED_HOSTS, RESET_HOSTS = 32, 8
+
+
+def check_traces(bed, report, database, truth, what):
+    """Every pair with interference is located, in all runs, and no other is traced."""
+    # All boxes of the testbed keep the hello; next to the host, nobody is behind them to notice.
+    wanted = [{**row, "runs": RUNS, "agreeing": RUNS, "path_changed": False,
+               "placement": "unknown" if row["hop_after"] == row["host"] else "in_path"}
+              for row in truth]
+    report.check(what, difference(bed.export(database, "traces"), wanted, PAIR_KEY, "traces"))
+
+
+def open_connections(bed):
+    """Those of the scanner, with the origins and with the box that forges, as ss prints them."""
+    found = []
+    for namespace in ("steppe-servers", bed.info["forger_namespace"]):
+        lines = succeed(inside("ss", "-Htan", OUR_CONNECTIONS.format(source=bed.info["source"]),
+                               namespace=namespace)).splitlines()
+        found += [f"{namespace}: {' '.join(line.split())}" for line in lines]
+    return found
+
+
+def check_nothing_open(bed, report, when):
+    begun = time.monotonic()
+    while (left := open_connections(bed)) and time.monotonic() < begun + CLOSING_S:
+        time.sleep(0.1)
+    report.check(f"no connection is left {when}",
+                 f"{len(left)} after {CLOSING_S} s: {'; '.join(left[:10])}" if left else "")
+
+
+def some_hosts(bed):
+    """The addresses of a few hosts behind each interceptor."""
+    result = set()
+    for verdict, count in (("injected", FORGED_HOSTS), ("reset", RESET_HOSTS)):
+        hosts = dict.fromkeys(row["host"] for row in bed.pair_truth if row["verdict"] == verdict)
+        result |= set(list(hosts)[:count])
+    return result
+
+
+def trace_some(bed, report):
+    """A scan with trace of a few hosts; their pairs, hosts and traces as in the truth."""
+    addresses = some_hosts(bed)
+    targets = ipaddress.collapse_addresses(ipaddress.ip_network(each) for each in addresses)
+    database = bed.fresh("trace.db")
+    scan = bed.scan(database, *RATE, targets=[str(each) for each in targets], traced=True)
+    check_nothing_open(bed, report, "after the trace")
+    report.note(f"the scan took {scan.took_s:.0f} s")
+    check_findings(bed, report, database, bed.pairs_of(addresses), bed.hosts_of(addresses))
+    check_traces(bed, report, database, bed.traces_of(addresses), "all traces as in the truth")
+
+
+def trace(bed, report):
+    """Every pair with interference is located, by a scan and by a trace of its own."""
+    database = bed.fresh("trace.db")
+    scan = bed.scan(database, *RATE, traced=True)
+    check_nothing_open(bed, report, "after the scan")
+    report.note(f"the scan took {scan.took_s:.0f} s")
+    check_findings(bed, report, database, bed.pair_truth, bed.host_truth)
+    check_traces(bed, report, database, bed.trace_truth, "all traces as in the truth")
+
+    untraced = bed.fresh("untraced.db")
+    bed.scan(untraced, *RATE)
+    report.equal("no trace without its stage", bed.export(untraced, "traces"), [])
+    again = bed.finish(bed.start("trace", "-i", bed.info["interface"], "--db", untraced,
+                                 "--root-cas", bed.info["root_cas"]))
+    check_nothing_open(bed, report, "after steppe trace")
+    report.note(f"steppe trace took {again.took_s:.0f} s")
+    check_traces(bed, report, untraced, bed.trace_truth, "steppe trace: all as in the truth")
+    report.equal("the XDP filter is gone", bed.filter_attached(), False)
+
+
+def trace_r1(bed, report):
+    """The forger at the first router, which is then the hop before."""
+    trace_some(bed, report)
+
+
+def trace_r2(bed, report):
+    """The forger at the second router, beside the resetter."""
+    trace_some(bed, report)
+
+
+def trace_r4(bed, report):
+    """The forger at the last router: the hop after is the host."""
+    trace_some(bed, report)
+
+
+def trace_proxy(bed, report):
+    """A proxy that ends every connection: the hops come from probes without a name."""
+    trace_some(bed, report)
+
+
+def trace_first_proxy(bed, report):
+    """The same at the first router: no hop before, the link begins at the scanner."""
+    trace_some(bed, report)
