@@ -87,11 +87,12 @@ std::optional<SweepQuestion> TraceCourse::next() const {
                            .sends = one ? limits::sends_per_hop : uint8_t{1},
                            .patient = phase_ == Phase::test && lowest_ttl_ != 0};
     case Phase::ttl_copying:
-      return SweepQuestion{.control = false,
+    case Phase::link_end:
+      return SweepQuestion{.control = phase_ == Phase::link_end,
                            .first_ttl = ttl_,
                            .last_ttl = ttl_,
                            .sends = limits::sends_per_hop,
-                           .patient = true};
+                           .patient = phase_ == Phase::ttl_copying};
     case Phase::over:
       break;
   }
@@ -126,7 +127,8 @@ void TraceCourse::add(const SweepAnswer& answer) {
   hellos_ += answer.hellos;
   if (!answer.connected) {
     if (++unconnected_ < patience) return;
-    if (phase_ == Phase::ttl_copying) {
+    if (phase_ == Phase::ttl_copying) return look_at_link_end();
+    if (phase_ == Phase::link_end) {
       phase_ = Phase::over;
       return;
     }
@@ -140,7 +142,11 @@ void TraceCourse::add(const SweepAnswer& answer) {
   if (phase_ == Phase::ttl_copying) {
     ttl_copied_ = answer.answered_ttl == ttl_ && expects(answer.verdict) &&
                   answer.received_ttl == trigger_received_ttl_ + raise;
-    if (answer.answered_ttl == ttl_ || ++silent_ >= patience) phase_ = Phase::over;
+    if (answer.answered_ttl == ttl_ || ++silent_ >= patience) look_at_link_end();
+    return;
+  }
+  if (phase_ == Phase::link_end) {
+    phase_ = Phase::over;
     return;
   }
   if (answer.answered_ttl == 0 && on_unanswered(answer)) return;
@@ -169,7 +175,8 @@ bool TraceCourse::on_unanswered(const SweepAnswer& answer) {
 }
 
 void TraceCourse::note_hops(const SweepAnswer& answer) {
-  auto& hops = phase_ == Phase::control ? control_hops_ : test_hops_;
+  const bool control = phase_ == Phase::control || phase_ == Phase::link_end;
+  auto& hops = control ? control_hops_ : test_hops_;
   path_changed_ = path_changed_ || answer.hops_differ;
   for (uint8_t i = 0; i < limits::hops; ++i) {
     const Hop& hop = answer.hops[i];
@@ -238,10 +245,20 @@ void TraceCourse::conclude() {
   }
   const uint8_t ttl = majority();
   outcome_ = ttl == 0 ? TraceOutcome::no_majority : TraceOutcome::located;
-  if (ttl == 0 || (trigger_received_ttl_ > suspicious_ttl && ttl <= host_ttl_)) return;
+  if (ttl == 0) return;
+  if (trigger_received_ttl_ > suspicious_ttl && ttl <= host_ttl_) return look_at_link_end();
   phase_ = Phase::ttl_copying;
   ttl_ = std::min<int>(ttl + raise, limits::hops);
   silent_ = unconnected_ = 0;
+}
+
+// Behind a box in the path only the control's one sweep has heard the router. That it is silent is
+// said of a router that the report may name, so it is asked once more.
+void TraceCourse::look_at_link_end() {
+  const uint8_t ttl = injection_ttl();
+  phase_ = ttl < host_ttl_ && router(ttl) == 0 ? Phase::link_end : Phase::over;
+  ttl_ = ttl;
+  unconnected_ = 0;
 }
 
 // What more than half of the runs say; 0: nothing.
@@ -277,6 +294,14 @@ uint8_t TraceCourse::copied_injection_ttl() const {
   return static_cast<uint8_t>((ttl - trigger_received_ttl_) / 2 + 1);
 }
 
+bool TraceCourse::copies_ttl() const {
+  return ttl_copied_ || (outcome_ == TraceOutcome::located && majority() > host_ttl_);
+}
+
+uint8_t TraceCourse::injection_ttl() const {
+  return copies_ttl() ? copied_injection_ttl() : majority();
+}
+
 Location TraceCourse::location() const {
   Location found{.outcome = outcome_,
                  .host_ttl = host_ttl_,
@@ -287,11 +312,9 @@ Location TraceCourse::location() const {
                  .connections = connections_,
                  .hellos = hellos_,
                  .path = {}};
-  uint8_t injection_ttl = majority();
-  found.agreeing = static_cast<uint8_t>(std::ranges::count(run_ttls_, injection_ttl));
-  found.ttl_copied =
-      ttl_copied_ || (outcome_ == TraceOutcome::located && injection_ttl > host_ttl_);
-  if (found.ttl_copied) injection_ttl = copied_injection_ttl();
+  found.agreeing = static_cast<uint8_t>(std::ranges::count(run_ttls_, majority()));
+  found.ttl_copied = copies_ttl();
+  const uint8_t injection_ttl = this->injection_ttl();
 
   // What lies behind a box that ends every connection, seen from elsewhere.
   std::array<uint32_t, limits::hops> behind{};

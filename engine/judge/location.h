@@ -116,10 +116,13 @@ class TraceCourse {
   Location location() const;
 
  private:
-  enum class Phase : uint8_t { control, test, ttl_copying, over };
+  enum class Phase : uint8_t { control, test, ttl_copying, link_end, over };
   void end_run();
   void begin_run();
   void conclude();
+  void look_at_link_end();
+  bool copies_ttl() const;
+  uint8_t injection_ttl() const;
   void note_hops(const SweepAnswer& answer);
   void on_control(const SweepAnswer& answer);
   void on_test(const SweepAnswer& answer);

@@ -196,6 +196,32 @@ TEST(Location, OutvotesWhatLossDid) {
   }
 }
 
+// In the path only the control hears the router behind the box: one that seems silent is asked
+// again.
+TEST(Location, AsksTwiceWhetherTheLinksEndIsSilent) {
+  Way silent{.silent = {5}};
+  const Location found = trace(silent);
+  EXPECT_EQ(found.hop_after, 0u);
+  EXPECT_EQ(found.connections, 5u);
+  EXPECT_EQ(found.placement, Placement::unknown);
+
+  Way way;
+  TraceCourse course(TraceMode::one_connection, 3, Verdict::injected);
+  SweepAnswer control = way.answer(*course.next());
+  control.hops[4] = {};  // all three were lost
+  course.add(control);
+  std::optional<SweepQuestion> last;
+  while (const auto question = course.next()) {
+    last = question;
+    course.add(way.answer(*question));
+  }
+  EXPECT_TRUE(last->control);
+  EXPECT_EQ(last->first_ttl, 5);
+  EXPECT_EQ(last->last_ttl, 5);
+  EXPECT_EQ(course.location().hop_after, 5u);
+  EXPECT_EQ(course.location().placement, Placement::in_path);
+}
+
 // A box that is slower than the routers is found late at first: with a TTL that has gone on.
 TEST(Location, GoesBackForSlowBoxes) {
   for (uint8_t slow_by = 1; slow_by <= 3; ++slow_by) {
@@ -345,7 +371,10 @@ TEST(Location, AcceptsOtherVerdictsAsTheySettled) {
   }
   // A forged leaf without its relations is still one (judge/settle.h), a reset is not.
   TraceCourse course(TraceMode::one_connection, 1, Verdict::injected);
-  course.add({.connected = true, .latest_ttl = 9, .answered_ttl = 9, .verdict = Verdict::same});
+  SweepAnswer control{
+      .connected = true, .latest_ttl = 9, .answered_ttl = 9, .verdict = Verdict::same};
+  control.hops[4].router = 5;
+  course.add(control);
   course.add({.connected = true, .latest_ttl = 3, .answered_ttl = 3, .verdict = Verdict::reset});
   EXPECT_TRUE(course.next());
   course.add({.connected = true,
