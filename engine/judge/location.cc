@@ -216,6 +216,7 @@ void TraceCourse::on_test(const SweepAnswer& answer) {
       lowest_ttl_ = ttl;
       trigger_received_ttl_ = answer.received_ttl;
     }
+    injected_from_ttl_ = std::min(injected_from_ttl_, first_ttl_);
     for (size_t i = 0; i < run_hops_.size(); ++i)
       if (run_hops_[i].router != 0) injected_hops_[i] = run_hops_[i];
     if (ttl > first_ttl_ || first_ttl_ == 1) run_ttls_.push_back(ttl);
@@ -286,7 +287,9 @@ uint32_t TraceCourse::router(uint8_t ttl) const {
 uint8_t TraceCourse::copied_injection_ttl() const {
   const uint8_t ttl = majority();
   for (uint8_t hop = 1; hop < ttl && hop < host_ttl_; ++hop) {
-    const bool before_is_heard = hop == 1 || injected_hops_[hop - 2].router != 0;
+    // Runs that began beyond this hop know nothing of it.
+    const bool before_is_heard =
+        hop == 1 ? injected_from_ttl_ == 1 : injected_hops_[hop - 2].router != 0;
     if (control_hops_[hop - 1].router != 0 && injected_hops_[hop - 1].router == 0 &&
         before_is_heard)
       return hop;

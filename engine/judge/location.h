@@ -144,6 +144,8 @@ class TraceCourse {
   uint8_t unconnected_ = 0, resumed_ = 0, failures_ = 0, own_answers_ = 0, attempts_ = 0;
   uint8_t host_ttl_ = 0, lowest_ttl_ = 0, expected_ttl_ = 0;
   std::vector<uint8_t> run_ttls_;
+  uint8_t injected_from_ttl_ =
+      limits::hops;                   // where the first of the runs that the box answered began
   uint8_t trigger_received_ttl_ = 0;  // of the answer to the smallest TTL so far
   bool ttl_copied_ = false, path_changed_ = false;
   // The control's; the name's, of any run; of this run; of those that the box answered.

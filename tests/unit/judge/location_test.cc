@@ -143,6 +143,17 @@ TEST(Location, BeginsWhereOthersWereInjected) {
         EXPECT_EQ(course.location().hellos, 9u + 3 + 3 + 3);
       }
     }
+  // Also where TTLs are copied: what a run that began late has not asked is not silent.
+  for (const uint8_t box_ttl : {2, 4, 5, 6}) {
+    Way copying{.host_ttl = 12, .box_ttl = box_ttl, .copies_ttl = true};
+    TraceCourse course(TraceMode::one_connection, 3, Verdict::injected);
+    for (auto question = course.next(); question; question = course.next()) {
+      course.add(copying.answer(*question));
+      course.expect({{4, 5}});
+    }
+    EXPECT_TRUE(course.location().ttl_copied);
+    EXPECT_EQ(course.location().injection_ttl, box_ttl);
+  }
   // Links of other ways change nothing.
   Way way;
   TraceCourse course(TraceMode::one_connection, 3, Verdict::injected);
