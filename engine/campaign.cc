@@ -111,9 +111,7 @@ CampaignSummary Campaign::run() {
   if (is_due(Stage::confirm)) conclude();
   // Where on the way those answers are made that are not the hosts' own.
   if ((is_due(Stage::trace) && config_.trace.enabled) || config_.trace.alone) trace();
-  // A trace by itself also ends a round that was interrupted in this stage.
-  const bool is_whole = config_.trace.names.empty() && config_.trace.max_hosts == 0;
-  if (!stopping() && round_->record.stage != Stage::done && is_whole) report();
+  if (!stopping() && !config_.trace.alone) report();
 
   round_->commit(true);
   CampaignSummary summary;

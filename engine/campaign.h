@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One campaign (a round): discover + baseline, trust, probe, confirm, from a configuration to a
-// settled database.
+// One campaign (a round): discover + baseline, trust, probe, confirm, trace, from a configuration
+// to a settled database.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ namespace steppe {
 // Stage trace (engine/trace.cc).
 struct TraceConfig {
   bool enabled = true;  // --stages
-  bool alone = false;   // steppe trace: this stage on the latest finished round
+  bool alone = false;   // steppe trace: this stage on the latest settled round
   TraceMode mode = TraceMode::one_connection;  // --trace-mode
   uint32_t runs = 3;                           // --trace-runs: that must agree, else more are made
   uint32_t flows = 1;              // --flows: source ports to look at for each pair, 1 to 64

@@ -63,6 +63,10 @@ inline constexpr uint32_t hop_wait_ms = 1000;
 // hop_wait_ms.
 inline constexpr uint32_t injector_wait_ms = 150;
 
+// Pairs that are traced side by side, at some 5 KB each. At 100 sweeps a second this many take five
+// minutes, and what is found is durable after them at the latest.
+inline constexpr size_t traced_pairs_at_once = 8192;
+
 // A sweep that is older ends: 64 silent hops, three seconds each.
 inline constexpr uint32_t sweep_lifetime_ms = 200000;
 
@@ -90,8 +94,8 @@ inline constexpr size_t cached_facts = 1 << 16;
 // Comparisons of two chains that are kept, at some 12 KB each, as OpenSSL holds both leaves.
 inline constexpr size_t cached_comparisons = 1 << 13;
 
-// What the record of a trace may hold. 64 source ports meet all of 8 equal ways with a chance of 99.8
-// %; runs are counted in a byte on disk.
+// What the record of a trace may hold. With 64 source ports the chance to meet all of 8 equal ways
+// is 99.8 %; runs are counted in a byte on disk.
 inline constexpr size_t traced_hops = hops;
 inline constexpr size_t traced_flows = 64;
 inline constexpr size_t traced_runs = 255;

@@ -159,7 +159,7 @@ void Campaign::note_position() {
 
 CampaignStatus Campaign::status() const {
   CampaignStatus status;
-  status.stage = round_->record.stage;
+  status.stage = config_.trace.alone ? Stage::trace : round_->record.stage;
   status.pass = round_->record.pass + 1;
   status.elapsed_s = elapsed_s();
   if (lists_ != nullptr) {

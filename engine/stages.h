@@ -62,6 +62,16 @@ class Campaign {
     uint32_t slot = 0;  // of its first flow
     std::vector<TraceFlow> flows = {};
   };
+  // Pairs without any connection, to hosts that others had one to.
+  class CutOff {
+   public:
+    void note(const TracePair& pair);
+    std::vector<TracePair> pairs() const;
+
+   private:
+    std::set<uint32_t> answering_;
+    std::vector<TracePair> unreachable_;
+  };
   // What all sweeps of a batch of pairs share.
   struct TracePlan {
     Cookie cookie;
@@ -96,10 +106,10 @@ class Campaign {
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
   std::vector<TracePair> pairs_to_trace() const;
-  bool trace_batch(std::span<TracePair> pairs);
+  bool trace_batch(std::span<TracePair> pairs, int64_t rest_ms);
   TracePlan plan_trace(std::span<TracePair> pairs);
-  bool sweep_once(std::span<TracePair> pairs, const TracePlan& plan);
-  void look_behind(std::span<TracePair> pairs);
+  bool sweep_once(std::span<TracePair> pairs, const TracePlan& plan, int64_t rest_ms);
+  bool look_behind(std::span<TracePair> pairs);
   void put_trace(const TracePair& pair, const TracePlan& plan);
   void complete_tries(uint32_t host, SequenceNotes& notes, std::span<const uint32_t> step_columns,
                       uint32_t steps_over, bool over);

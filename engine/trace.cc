@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/limits.h"
 #include "engine/stages.h"
@@ -20,6 +21,10 @@ constexpr uint32_t paths_tried = 4;
 // Before all the others so many pairs are traced, where there are several times as many: they tell
 // on which links to look first.
 constexpr size_t pilots = 64, pilots_worthwhile = 256;
+
+// Some boxes block all between a client and a host for a while after they have answered. Who was
+// cut off is asked again after a rest, one pair of a host at a time, at most so often.
+constexpr uint32_t rests = 4;
 
 // Late SYN-ACKs are awaited only this long: who was not met is asked again in the next pass.
 constexpr uint32_t late_ms = 2000;
@@ -47,10 +52,10 @@ SweepAnswer answer_of(const Sweep& sweep, Verdict verdict) {
 PathAnswer answer_of(const PathProbes& probes) {
   PathAnswer answer;
   for (const PathMethod method : {PathMethod::echo, PathMethod::tcp})
-    for (uint8_t ttl = limits::path_hops; ttl >= 1; --ttl) {
-      const uint32_t variant = path_variant(method, ttl);
-      const Hop hop = probes.hops[variant].load();
+    for (uint8_t ttl = 1; ttl <= limits::path_hops; ++ttl) {
+      const Hop hop = probes.hops[path_variant(method, ttl)].load();
       if (answer.hops[ttl - 1].router == 0) answer.hops[ttl - 1] = hop;
+      if (hop.unreachable != 0) break;  // it says so for every larger TTL, too
     }
   for (const PathMethod method : {PathMethod::echo, PathMethod::tcp})
     for (uint8_t ttl = 1; ttl <= limits::path_hops; ++ttl)
@@ -80,8 +85,42 @@ void Campaign::trace() {
     const uint32_t earlier = pairs_of[pair.host]++;
     batches[is_pilot ? 0 : 1 + earlier / pairs_at_once].push_back(std::move(pair));
   }
+  CutOff cut_off;
   for (auto& [number, batch] : batches)
-    if (stopping() || !trace_batch(batch)) return;
+    for (size_t begin = 0; begin < batch.size(); begin += limits::traced_pairs_at_once) {
+      const size_t count = std::min(limits::traced_pairs_at_once, batch.size() - begin);
+      const std::span<TracePair> part = std::span(batch).subspan(begin, count);
+      if (stopping() || !trace_batch(part, 0)) return;
+      for (TracePair& pair : part) {
+        cut_off.note(pair);
+        pair.flows = {};
+      }
+    }
+  std::vector<TracePair> left = cut_off.pairs();
+  for (uint32_t rest = 0; rest < rests && !left.empty(); ++rest) {
+    std::vector<TracePair> batch, later;
+    std::set<uint32_t> hosts;
+    for (const TracePair& pair : left)
+      (hosts.insert(pair.host).second ? batch : later).push_back(pair);
+    traced_ -= batch.size();
+    const auto rest_ms = static_cast<int64_t>(config_.stateful_wait_s * 1000);
+    if (stopping() || !trace_batch(batch, rest_ms)) return;
+    left = std::move(later);
+  }
+}
+
+void Campaign::CutOff::note(const TracePair& pair) {
+  const Location location = pair.flows.front().course.location();
+  if (location.host_ttl != 0) answering_.insert(pair.host);
+  if (location.outcome == TraceOutcome::unreachable)
+    unreachable_.push_back({.host = pair.host, .column = pair.column, .verdict = pair.verdict});
+}
+
+std::vector<Campaign::TracePair> Campaign::CutOff::pairs() const {
+  std::vector<TracePair> cut_off;
+  for (const TracePair& pair : unreachable_)
+    if (answering_.contains(pair.host)) cut_off.push_back(pair);
+  return cut_off;
 }
 
 // The pairs of this round with interference; without those that were traced before the
@@ -108,7 +147,9 @@ std::vector<Campaign::TracePair> Campaign::pairs_to_trace() const {
       return true;
     if (!trace.alone) {
       const auto before = store_->trace(record.key);
-      if (before && before->round == round_->record.round) return true;
+      if (before && before->round == round_->record.round &&
+          before->outcome != TraceOutcome::unreachable)
+        return true;
     }
     pairs.push_back({.host = static_cast<uint32_t>(host - addresses.begin()),
                      .column = column->second,
@@ -126,8 +167,8 @@ std::vector<Campaign::TracePair> Campaign::pairs_to_trace() const {
   return pairs;
 }
 
-// False: stopped.
-bool Campaign::trace_batch(std::span<TracePair> pairs) {
+// rest_ms: before the first connections. False: stopped.
+bool Campaign::trace_batch(std::span<TracePair> pairs, int64_t rest_ms) {
   const TracePlan plan = plan_trace(pairs);
   const auto is_over = [](const TracePair& pair) {
     return std::ranges::all_of(pair.flows, [](const auto& flow) { return !flow.course.next(); });
@@ -138,7 +179,7 @@ bool Campaign::trace_batch(std::span<TracePair> pairs) {
   };
   std::vector<bool> done(pairs.size());
   while (true) {
-    if (!sweep_once(pairs, plan)) return false;
+    if (!sweep_once(pairs, plan, std::exchange(rest_ms, 0))) return false;
     size_t open = 0;
     for (size_t i = 0; i < pairs.size(); ++i) {
       TracePair& pair = pairs[i];
@@ -165,7 +206,7 @@ bool Campaign::trace_batch(std::span<TracePair> pairs) {
     round_->commit_if_due();
     if (open == 0) break;
   }
-  look_behind(pairs);
+  if (!look_behind(pairs)) return false;
   for (size_t i = 0; i < pairs.size(); ++i)
     if (!done[i]) put_trace(pairs[i], plan);
   round_->commit();
@@ -203,7 +244,7 @@ Campaign::TracePlan Campaign::plan_trace(std::span<TracePair> pairs) {
 }
 
 // One connection on each flow that is not done. False: stopped.
-bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan) {
+bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan, int64_t rest_ms) {
   const uint64_t slots = plan.slots_at.back();
   const auto sweeps = std::make_unique<Sweep[]>(slots);
   for (uint64_t slot = 0; slot < slots; ++slot) sweeps[slot].number = UINT32_MAX;  // not asked
@@ -217,7 +258,8 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan) {
       if (!question) continue;
       Sweep& sweep = sweeps[flow.slot];
       // Controls take turns among the pairs, not within one.
-      sweep.column = question->control ? pair.slot % names_.controls : pair.column;
+      sweep.column = question->control ? pair.slot / plan.flows % names_.controls : pair.column;
+      // So many, and they begin again: a few hundred where all ports are ours.
       sweep.number = flow.connections++ % (limits::variants / plan.stride);
       sweep.lane =
           static_cast<uint16_t>(plan.flow_lanes == 1 ? 0 : question->first_ttl % plan.flow_lanes);
@@ -245,8 +287,8 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan) {
   for (size_t i = 0; i < items.size(); ++i) shares[i % shares.size()].push_back(items[i]);
   std::vector<std::unique_ptr<WorkList>> lists;
   for (auto& share : shares)
-    lists.push_back(
-        std::make_unique<RepeatedList>(std::move(share), answers, config_.probes, syn_interval_ms));
+    lists.push_back(std::make_unique<RepeatedList>(std::move(share), answers, config_.probes,
+                                                   syn_interval_ms, rest_ms));
   const double sweeps_per_second = config_.trace.sweeps_per_second > 0
                                        ? config_.trace.sweeps_per_second
                                        : std::numeric_limits<double>::infinity();
@@ -267,7 +309,8 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan) {
 }
 
 // Hosts whose control names are answered from as near as the name: what is behind, if anything is?
-void Campaign::look_behind(std::span<TracePair> pairs) {
+// False: stopped.
+bool Campaign::look_behind(std::span<TracePair> pairs) {
   PrefixSet addresses;
   std::vector<uint32_t> address_list;
   for (const TracePair& pair : pairs)
@@ -276,7 +319,7 @@ void Campaign::look_behind(std::span<TracePair> pairs) {
   std::ranges::sort(address_list);
   const auto repeated = std::ranges::unique(address_list);
   address_list.erase(repeated.begin(), repeated.end());
-  if (address_list.empty()) return;
+  if (address_list.empty()) return true;
   for (const uint32_t address : address_list) addresses.add(AddressRange{address, address});
   addresses.freeze();
 
@@ -290,7 +333,7 @@ void Campaign::look_behind(std::span<TracePair> pairs) {
   const double rate = config_.trace.sweeps_per_second > 0
                           ? config_.trace.sweeps_per_second * probes_per_sweep
                           : std::numeric_limits<double>::infinity();
-  for (uint32_t turn = 0; turn < config_.probes && !stopping(); ++turn) {
+  for (uint32_t turn = 0; turn < config_.probes; ++turn) {
     std::vector<PairTarget> open;
     for (uint32_t host = 0; host < address_list.size(); ++host) {
       const uint8_t reached = answer_of(probes[host]).host_ttl;
@@ -304,14 +347,16 @@ void Campaign::look_behind(std::span<TracePair> pairs) {
     for (uint32_t worker = 0; worker < runner_->workers(); ++worker)
       lists.push_back(std::make_unique<PairList>(address_list, open, path_variants, answers,
                                                  round_->record.seed + turn, slice(worker)));
-    run_pass(
+    const bool whole = run_pass(
         pass, lists, std::min(polite(address_list, open), rate), std::min(late_ms, settle_ms(true)),
         UINT64_MAX, [](const Observation&) { return Asked{}; }, [](std::vector<Judgement>&) {});
+    if (!whole) return false;
   }
   for (TracePair& pair : pairs)
     for (TraceFlow& flow : pair.flows)
       if (flow.course.wants_path())
         flow.course.add_path(answer_of(probes[*addresses.rank(round_->addresses()[pair.host])]));
+  return true;
 }
 
 void Campaign::put_trace(const TracePair& pair, const TracePlan& plan) {
@@ -337,7 +382,10 @@ void Campaign::put_trace(const TracePair& pair, const TracePlan& plan) {
   record.hop_after = location.host_is_after ? address : location.hop_after;
   if (record.hop_before != 0) record.as_before = announcer(record.hop_before);
   if (record.hop_after != 0) record.as_after = announcer(record.hop_after);
-  record.runs = static_cast<uint8_t>(location.run_ttls.size());
+  // Runs that came to nothing count: one alone does not agree with itself.
+  if (!location.run_ttls.empty())
+    record.runs =
+        static_cast<uint8_t>(std::max<size_t>(location.run_ttls.size(), config_.trace.runs));
   record.agreeing = location.agreeing;
   record.run_ttls = location.run_ttls;
   record.placement = location.placement;

@@ -38,6 +38,10 @@ constexpr uint32_t timers_per_round = 64;
 // three, the rest of a hello and a sweep's two RSTs.
 constexpr uint32_t reply_room = 3 * limits::burst + 2 * timers_per_round;
 
+// A second of naps for the RSTs of what is abandoned, and as many rounds without.
+constexpr uint32_t abandon_rounds = 10000;
+constexpr unsigned abandon_nap_us = 100;
+
 // A device that takes no frame for so long has gone away.
 constexpr uint32_t device_dead_ms = 10000;
 
@@ -74,8 +78,7 @@ Worker::Worker(const Port& port, uint16_t queue, const ClientHello& hello, const
       ticks_per_ms_(clock.ticks_per_second() / 1000) {}
 
 Worker::~Worker() {
-  connections_.abandon_all();
-  transmit();
+  abandon_all();
   rte_pktmbuf_free_bulk(transmitter_.frames.data(), transmitter_.count);
   rte_ring_free(ring_);
 }
@@ -135,11 +138,23 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
     idle_rounds = received + probed == 0 ? idle_rounds + 1 : 0;
     if (idle_rounds > empty_rounds) rte_delay_us_sleep(nap_us);
   }
-  if (connections_.open() > 0) connections_.abandon_all();
-  transmit();
+  abandon_all();
   while (!hand_over() && control.stop.load() < 2) rte_delay_us_sleep(nap_us);
   publish(list, control);
   control.workers_done.fetch_add(1);
+}
+
+// Every connection ends with a RST, or two; as many at a time as the device takes. One that takes
+// nothing is not waited for long.
+void Worker::abandon_all() {
+  for (uint32_t round = 0; connections_.open() > 0 && round < abandon_rounds; ++round) {
+    connections_.abandon(transmitter_.room() / 2);
+    const uint32_t before = transmitter_.count;
+    transmit();
+    if (before > 0 && transmitter_.count == before) rte_delay_us_sleep(abandon_nap_us);
+  }
+  connections_.abandon();
+  transmit();
 }
 
 // A burst of frames: read once, then to the connections, to ARP, or away.

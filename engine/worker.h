@@ -70,6 +70,7 @@ class Worker {
   uint32_t probe(WorkList& list, Pacer& polite, PassControl& control);
   uint32_t room_for_answers();
   void transmit();
+  void abandon_all();
   bool hand_over();
   void take_turns(bool busy, PassControl& control);
   void publish(const WorkList& list, PassControl& control);

@@ -67,7 +67,7 @@ Connections::Connections(const std::string& name, uint32_t capacity, const Clien
 }
 
 Connections::~Connections() {
-  abandon_all();
+  abandon();
 }
 
 // --- From the SYN-ACK to the hello ---------------------------------------------------------------
@@ -460,32 +460,48 @@ void Connections::on_sweep_timer(Flow& flow, uint32_t now_ms) {
 }
 
 // Validated by the quoted addresses, port and sequence number: of all that anybody could make up,
-// one packet in four billion passes. Where a box on the way writes other sequence numbers, the
-// identification that belongs to ours must do, and only while the connection is there.
+// one packet in four billion passes.
 PacketOutcome Connections::on_sweep_icmp(const IcmpError& icmp) {
   const auto host = pass_->addresses.rank(icmp.host);
   if (icmp.about_echo || !host) return PacketOutcome::icmp_foreign;
-  const uint16_t target_port = transmitter_.endpoint.target_port;
   const auto place = pass_->cookie.place(icmp.host, icmp.local_port, icmp.sequence, pass_->variants,
                                          pass_->sweep_stride);
-  if (place && pass_->answer_index(static_cast<uint32_t>(*host), place->variant)) {
-    Sweep& sweep = pass_->sweep(static_cast<uint32_t>(*host), place->variant);
-    // About the SYN, or about an acknowledgement for the box: no news.
-    if (place->offset != 1) return PacketOutcome::icmp_soft;
-    return note_hop(sweep, icmp, icmp.sequence, target_port) ? PacketOutcome::hop
-                                                             : PacketOutcome::icmp_soft;
-  }
-  const Flow* flow = table_.find(icmp.host, icmp.local_port);
-  if (flow == nullptr) return PacketOutcome::icmp_foreign;
-  const uint32_t sequence = flow->initial_sequence + 1;
-  const auto ttl = static_cast<uint8_t>(icmp.quoted_identification);
-  if (icmp.quoted_identification != identification_of(sequence, ttl) ||
-      !note_hop(pass_->sweep(flow->host, flow->variant), icmp, sequence, target_port))
-    return PacketOutcome::icmp_foreign;
-  return PacketOutcome::hop;
+  if (!place) return on_rewritten_quote(icmp, static_cast<uint32_t>(*host));
+  // Of an earlier connection; about the SYN; about an acknowledgement for the box: no news.
+  if (place->offset != 1 || !pass_->answer_index(static_cast<uint32_t>(*host), place->variant))
+    return PacketOutcome::icmp_soft;
+  Sweep& sweep = pass_->sweep(static_cast<uint32_t>(*host), place->variant);
+  return note_hop(sweep, icmp, icmp.sequence, transmitter_.endpoint.target_port)
+             ? PacketOutcome::hop
+             : PacketOutcome::icmp_soft;
 }
 
-// --- Time, and the ways out ----------------------------------------------------------------------
+// Where a box on the way writes other sequence numbers, the identification that belongs to ours
+// must do, for the TTL that is out. It is marked: who guesses our ports passes once in 256 times.
+PacketOutcome Connections::on_rewritten_quote(const IcmpError& icmp, uint32_t host) {
+  const auto lane = pass_->cookie.lane(icmp.host, icmp.local_port);
+  const uint64_t slot = pass_->answers_at[host] + (lane ? *lane / pass_->sweep_lanes : 0);
+  if (!lane || slot >= pass_->answers_at[host + 1]) return PacketOutcome::icmp_foreign;
+  Sweep& sweep = pass_->sweeps[slot];
+  if (sweep.number >= pass_->variants / pass_->sweep_stride ||
+      sweep.lane != *lane % pass_->sweep_lanes)
+    return PacketOutcome::icmp_foreign;
+  const uint32_t sequence = pass_->cookie.sequence(icmp.host, icmp.local_port,
+                                                   sweep.number * pass_->sweep_stride + *lane) +
+                            1;
+  const uint8_t ttl = sweep.ttl.load(std::memory_order_relaxed);
+  return icmp.quoted_identification == identification_of(sequence, ttl) &&
+                 note_hop(sweep, icmp, sequence, transmitter_.endpoint.target_port)
+             ? PacketOutcome::hop
+             : PacketOutcome::icmp_foreign;
+}
+
+// What the middle has answered, the host has not heard: its end of the connection stands where the
+// handshake left it. To be sent last, as a box in the path must have let go before.
+void Connections::reset_behind(const Flow& flow) {
+  if (!pass_->sweeps.empty())
+    transmitter_.segment(flow.address, flow.source_port, flow.initial_sequence + 1, 0, rst_flag);
+}
 
 uint32_t Connections::lifetime_ms() const {
   return pass_->sweeps.empty() ? limits::flow_lifetime_ms : limits::sweep_lifetime_ms;
@@ -530,10 +546,7 @@ void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
     transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
                          rst_flag | ack_flag);
   }
-  // What the middle has answered, the host has not heard: its end of the connection stands where
-  // the handshake left it. This comes second, as a box in the path must have let go before.
-  if (!pass_->sweeps.empty())
-    transmitter_.segment(flow.address, flow.source_port, flow.initial_sequence + 1, 0, rst_flag);
+  reset_behind(flow);
   rte_mbuf* flight = nullptr;
   if (ending != Ending::same) std::swap(flight, flow.flight);
   observations.push_back({.host = flow.host,
@@ -594,14 +607,14 @@ PacketOutcome Connections::on_icmp(const IcmpError& icmp) {
   return PacketOutcome::unreachable;
 }
 
-void Connections::abandon_all() {
+void Connections::abandon(uint32_t most) {
   // Every open connection has a timer, so the lists hold them all.
-  for (uint32_t index = timers_.first(); index != FlowTimers::none; index = timers_.first()) {
+  for (uint32_t index = timers_.first(); index != FlowTimers::none && most > 0;
+       index = timers_.first(), --most) {
     Flow& flow = table_.flow(index);
     transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
                          rst_flag | ack_flag);
-    if (!pass_->sweeps.empty())
-      transmitter_.segment(flow.address, flow.source_port, flow.initial_sequence + 1, 0, rst_flag);
+    reset_behind(flow);
     forget(flow);
   }
 }

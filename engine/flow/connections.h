@@ -40,8 +40,8 @@ class Connections {
   PacketOutcome on_icmp(const IcmpError& icmp);
   // Runs at most `most` timers that are due.
   void on_timers(uint32_t now_ms, uint32_t most);
-  // Ends every connection at once with a RST, and tells nobody.
-  void abandon_all();
+  // Ends so many connections at once with a RST, or two, and tells nobody.
+  void abandon(uint32_t most = UINT32_MAX);
 
   uint32_t open() const { return table_.size(); }
   // How many more connections may open before new probes should wait: the answers to those that are
@@ -72,6 +72,8 @@ class Connections {
   void note_answer(Flow& flow, const Segment& segment, uint32_t now_ms);
   void on_sweep_timer(Flow& flow, uint32_t now_ms);
   PacketOutcome on_sweep_icmp(const IcmpError& icmp);
+  PacketOutcome on_rewritten_quote(const IcmpError& icmp, uint32_t host);
+  void reset_behind(const Flow& flow);
   uint32_t lifetime_ms() const;
   void restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms);
   void on_timer(Flow& flow, uint32_t now_ms);

@@ -37,7 +37,8 @@ uint16_t syn_port(const Pass& pass, uint32_t address) {
 // The variant of a SYN with these numbers, UINT32_MAX if there is none.
 uint32_t syn_variant(const Pass& pass, uint32_t address, uint16_t port, uint32_t sequence) {
   if (port != syn_port(pass, address)) return UINT32_MAX;
-  const uint32_t variant = sequence - pass.cookie.sequence(address, port, 0);
+  const uint32_t below_last = sequence - pass.cookie.sequence(address, port, 0);
+  const uint32_t variant = path_variants - 1 - below_last;
   return variant >= limits::path_hops && variant < path_variants ? variant : UINT32_MAX;
 }
 
@@ -68,8 +69,11 @@ void write_path_probe(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether
   Endpoint other = endpoint;
   other.target_port = pass.path_port;
   const uint16_t port = syn_port(pass, address);
-  write_segment(frame, other, next_hop, address, port, pass.cookie.sequence(address, port, variant),
-                0, RTE_TCP_SYN_FLAG, {}, reach);
+  // The smaller the TTL, the larger the number: a host that has half opened the connection of a SYN
+  // with a larger one answers a new SYN by a RST of its own (RFC 9293 3.10.7.4), not with an ACK
+  // that is about the old one.
+  const uint32_t sequence = pass.cookie.sequence(address, port, path_variants - 1 - variant);
+  write_segment(frame, other, next_hop, address, port, sequence, 0, RTE_TCP_SYN_FLAG, {}, reach);
 }
 
 PacketOutcome on_path_error(Pass& pass, const IcmpError& icmp) {

@@ -26,19 +26,19 @@ struct Sweep {
   uint32_t number = 0;  // of this path's connections: sequence numbers grow with it
   uint16_t lane = 0;    // of the pair's lanes: its source port
   uint8_t first_ttl = 1, last_ttl = limits::hops;
-  uint8_t sends =
-      limits::sends_per_hop;  // with each TTL, while neither router nor box says anything
-  bool patient = false;       // waits for injectors that are slower than the routers
+  // With each TTL, while neither router nor box says anything.
+  uint8_t sends = limits::sends_per_hop;
+  bool patient = false;  // waits for injectors that are slower than the routers
 
   bool connected = false;
-  std::atomic<uint8_t> ttl{0};  // of the hello that is out; 0: none yet
-  uint8_t sent = 0;             // so often
-  uint32_t sent_ms = 0,
-           heard_ms = 0;     // when it was sent last; when its router was heard, 0: not yet
-  uint32_t hellos = 0;       // sent with a TTL of the sweep's
-  uint8_t answered_ttl = 0;  // the TTL that was out when something answered; 0: nothing did
-  uint8_t answer_ttl = 0;    // of the answer, as received
-  std::atomic<bool> hops_differ{false};        // two routers answered for one TTL
+  std::atomic<uint8_t> ttl{0};           // of the hello that is out; 0: none yet
+  uint8_t sent = 0;                      // so often
+  uint32_t sent_ms = 0;                  // for the last time
+  uint32_t heard_ms = 0;                 // when its router was heard; 0: not yet
+  uint32_t hellos = 0;                   // sent with a TTL of the sweep's
+  uint8_t answered_ttl = 0;              // that was out when something answered; 0: nothing did
+  uint8_t answer_ttl = 0;                // of the answer, as received
+  std::atomic<bool> hops_differ{false};  // two routers answered for one TTL
   std::array<AtomicHop, limits::hops> hops{};  // by TTL - 1
 };
 

@@ -85,7 +85,8 @@ std::optional<SweepQuestion> TraceCourse::next() const {
                            .first_ttl = ttl_,
                            .last_ttl = one ? last_ttl() : ttl_,
                            .sends = one ? limits::sends_per_hop : uint8_t{1},
-                           .patient = phase_ == Phase::test && lowest_ttl_ != 0};
+                           // A run that is to be the only one has no time for haste.
+                           .patient = phase_ == Phase::test && (lowest_ttl_ != 0 || runs_ == 1)};
     case Phase::ttl_copying:
     case Phase::link_end:
       return SweepQuestion{.control = phase_ == Phase::link_end,
@@ -102,12 +103,14 @@ std::optional<SweepQuestion> TraceCourse::next() const {
 // A control's sweep goes as far as traceroute does, and farther in a second connection. A name's
 // goes twice as far as the host: there the answers of a box that copies TTLs must arrive.
 uint8_t TraceCourse::last_ttl() const {
-  if (phase_ == Phase::control) return ttl_ <= limits::path_hops ? limits::path_hops : limits::hops;
-  return std::max(ttl_, static_cast<uint8_t>(std::min<int>(host_ttl_ * 2, limits::hops)));
+  if (phase_ == Phase::control)
+    return ttl_ <= limits::path_hops || mode_ != TraceMode::one_connection ? limits::path_hops
+                                                                           : limits::hops;
+  return static_cast<uint8_t>(std::min<int>(host_ttl_ * 2, limits::hops));
 }
 
 void TraceCourse::begin_run() {
-  const uint8_t guess = lowest_ttl_ != 0 ? lowest_ttl_ : expected_ttl_;
+  const uint8_t guess = began_too_far_ ? 0 : lowest_ttl_ != 0 ? lowest_ttl_ : expected_ttl_;
   first_ttl_ = ttl_ = guess > lead ? guess - lead : 1;
   silent_ = resumed_ = 0;
   run_hops_ = {};
@@ -117,7 +120,7 @@ void TraceCourse::expect(const std::set<Link>& links) {
   if (phase_ != Phase::test || attempts_ > 0 || ttl_ != first_ttl_ || expected_ttl_ != 0) return;
   for (uint8_t ttl = 2; ttl < host_ttl_ && expected_ttl_ == 0; ++ttl)
     if (links.contains({router(ttl - 1), router(ttl)})) expected_ttl_ = ttl;
-  begin_run();
+  if (expected_ttl_ != 0) begin_run();
 }
 
 // --- what came back -----------------------------------------------------------------------------
@@ -149,7 +152,11 @@ void TraceCourse::add(const SweepAnswer& answer) {
     phase_ = Phase::over;
     return;
   }
-  if (answer.answered_ttl == 0 && on_unanswered(answer)) return;
+  // Who resets a connection that has said nothing has lost patience, as who closes it; unless
+  // resets are what the name is answered with.
+  const bool hung_up =
+      answer.verdict == Verdict::reset && (phase_ == Phase::control || expected_ != Verdict::reset);
+  if ((answer.answered_ttl == 0 || hung_up) && on_unanswered(answer)) return;
   if (phase_ == Phase::control)
     on_control(answer);
   else
@@ -163,7 +170,8 @@ bool TraceCourse::on_unanswered(const SweepAnswer& answer) {
     const bool heard = answer.hops[ttl_ - 1].router != 0;
     if (!heard && ++silent_ < limits::sends_per_hop) return true;
     silent_ = 0;
-    return ++ttl_ <= last_ttl();
+    const uint8_t last = last_ttl();
+    return ++ttl_ <= last;
   }
   if (answer.latest_ttl < last_ttl()) {
     ttl_ = std::max(answer.latest_ttl, ttl_);
@@ -178,9 +186,13 @@ void TraceCourse::note_hops(const SweepAnswer& answer) {
   const bool control = phase_ == Phase::control || phase_ == Phase::link_end;
   auto& hops = control ? control_hops_ : test_hops_;
   path_changed_ = path_changed_ || answer.hops_differ;
+  uint32_t refusing = 0;
   for (uint8_t i = 0; i < limits::hops; ++i) {
     const Hop& hop = answer.hops[i];
     if (hop.router == 0) continue;
+    // Who lets nothing pass says so for every larger TTL, too.
+    if (hop.unreachable != 0 && hop.router == refusing) continue;
+    if (hop.unreachable != 0) refusing = hop.router;
     for (const auto* known : {&control_hops_, &test_hops_})
       if ((*known)[i].router != 0 && (*known)[i].router != hop.router) path_changed_ = true;
     if (hops[i].router == 0) hops[i] = hop;
@@ -192,7 +204,9 @@ void TraceCourse::note_hops(const SweepAnswer& answer) {
 }
 
 void TraceCourse::on_control(const SweepAnswer& answer) {
-  if (answer.answered_ttl != 0 && answer.verdict == Verdict::same) {
+  // A leaf that is new and trusted is the host's own as well.
+  if (answer.answered_ttl != 0 &&
+      (answer.verdict == Verdict::same || answer.verdict == Verdict::genuine)) {
     host_ttl_ = answer.answered_ttl;
     phase_ = Phase::test;
   } else if (++failures_ >= patience) {
@@ -219,7 +233,8 @@ void TraceCourse::on_test(const SweepAnswer& answer) {
     injected_from_ttl_ = std::min(injected_from_ttl_, first_ttl_);
     for (size_t i = 0; i < run_hops_.size(); ++i)
       if (run_hops_[i].router != 0) injected_hops_[i] = run_hops_[i];
-    if (ttl > first_ttl_ || first_ttl_ == 1) run_ttls_.push_back(ttl);
+    began_too_far_ = ttl == first_ttl_ && first_ttl_ > 1;
+    if (!began_too_far_) run_ttls_.push_back(ttl);
   } else if (answer.verdict == Verdict::same || answer.verdict == Verdict::genuine) {
     ++own_answers_;
   } else {
@@ -247,7 +262,7 @@ void TraceCourse::conclude() {
   const uint8_t ttl = majority();
   outcome_ = ttl == 0 ? TraceOutcome::no_majority : TraceOutcome::located;
   if (ttl == 0) return;
-  if (trigger_received_ttl_ > suspicious_ttl && ttl <= host_ttl_) return look_at_link_end();
+  if (trigger_received_ttl_ > suspicious_ttl) return look_at_link_end();
   phase_ = Phase::ttl_copying;
   ttl_ = std::min<int>(ttl + raise, limits::hops);
   silent_ = unconnected_ = 0;
@@ -294,11 +309,12 @@ uint8_t TraceCourse::copied_injection_ttl() const {
         before_is_heard)
       return hop;
   }
-  return static_cast<uint8_t>((ttl - trigger_received_ttl_) / 2 + 1);
+  return static_cast<uint8_t>(std::clamp((ttl - trigger_received_ttl_) / 2 + 1, 1, int{ttl}));
 }
 
 bool TraceCourse::copies_ttl() const {
-  return ttl_copied_ || (outcome_ == TraceOutcome::located && majority() > host_ttl_);
+  return ttl_copied_ || (outcome_ == TraceOutcome::located && majority() > host_ttl_ &&
+                         trigger_received_ttl_ <= suspicious_ttl);
 }
 
 uint8_t TraceCourse::injection_ttl() const {
@@ -323,8 +339,9 @@ Location TraceCourse::location() const {
   std::array<uint32_t, limits::hops> behind{};
   uint8_t path_end = host_ttl_;
   if (wants_path() && independent_path_) {
-    path_end = std::max(path_end, independent_path_->host_ttl);
-    for (uint8_t ttl = injection_ttl; ttl <= limits::path_hops; ++ttl) {
+    const uint8_t reached = independent_path_->host_ttl;
+    path_end = std::max(path_end, reached);
+    for (uint8_t ttl = injection_ttl; ttl < (reached != 0 ? reached : limits::path_hops); ++ttl) {
       behind[ttl - 1] = independent_path_->hops[ttl - 1].router;
       if (behind[ttl - 1] != 0) path_end = std::max<uint8_t>(path_end, ttl + 1);
     }
@@ -337,7 +354,9 @@ Location TraceCourse::location() const {
 
   found.injection_ttl = injection_ttl;
   found.hop_before = router(injection_ttl - 1);
-  found.host_is_after = injection_ttl == found.host_ttl;
+  found.host_is_after = injection_ttl >= found.host_ttl && found.host_ttl != 0;
+  // Nobody is beyond the host, unless it has moved away since the control.
+  found.path_changed = found.path_changed || (injection_ttl > host_ttl_ && !found.terminating);
   if (!found.host_is_after)
     found.hop_after = found.terminating ? behind[injection_ttl - 1] : router(injection_ttl);
   // The hello that was answered went on to the next router, or it did not. What a run met that the

@@ -95,7 +95,7 @@ using Link = std::pair<uint32_t, uint32_t>;
 // distance, then the name in `runs` runs that must agree. The first run begins at TTL 1; those
 // after it two below the smallest TTL that was answered, and wait longer at each. A run that is
 // answered at the first of its TTLs tells nothing but that the injection TTL is no larger: the next
-// begins lower. So a guess that is wrong costs a run, and never the result.
+// begins at 1. So a guess that is wrong costs a run, and never the result.
 class TraceCourse {
  public:
   // expected: what the pair is settled as; runs: 1 to 15.
@@ -133,9 +133,9 @@ class TraceCourse {
   uint8_t copied_injection_ttl() const;
   uint32_t router(uint8_t ttl) const;
 
-  const TraceMode mode_;
-  const uint8_t runs_;
-  const Verdict expected_;
+  TraceMode mode_;
+  uint8_t runs_;
+  Verdict expected_;
   Phase phase_ = Phase::control;
   TraceOutcome outcome_ = TraceOutcome::no_answer;
 
@@ -144,6 +144,7 @@ class TraceCourse {
   uint8_t unconnected_ = 0, resumed_ = 0, failures_ = 0, own_answers_ = 0, attempts_ = 0;
   uint8_t host_ttl_ = 0, lowest_ttl_ = 0, expected_ttl_ = 0;
   std::vector<uint8_t> run_ttls_;
+  bool began_too_far_ = false;  // the latest run: it was answered at its first TTL
   uint8_t injected_from_ttl_ =
       limits::hops;                   // where the first of the runs that the box answered began
   uint8_t trigger_received_ttl_ = 0;  // of the answer to the smallest TTL so far

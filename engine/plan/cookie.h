@@ -45,13 +45,18 @@ class Cookie {
   // ours.
   std::optional<Place> place(uint32_t host, uint16_t source_port, uint32_t sequence,
                              uint32_t variants, uint32_t stride) const {
-    if (source_port < port_first_ || source_port >= port_first_ + port_count_) return std::nullopt;
+    const auto lane = this->lane(host, source_port);
+    if (!lane) return std::nullopt;
     const uint32_t difference = sequence - prf(host, source_port, Tag::sequence);
-    const uint32_t lane = (source_port + port_count_ - this->source_port(host, 0)) % port_count_;
-    if (difference % stride < lane) return std::nullopt;
-    const uint32_t offset = difference % stride - lane;
+    if (difference % stride < *lane) return std::nullopt;
+    const uint32_t offset = difference % stride - *lane;
     if (difference - offset >= variants) return std::nullopt;
     return Place{difference - offset, offset};
+  }
+  // Which of the host's ports this is, from its first one on; nullopt if it is none of ours.
+  std::optional<uint32_t> lane(uint32_t host, uint16_t source_port) const {
+    if (source_port < port_first_ || source_port >= port_first_ + port_count_) return std::nullopt;
+    return (source_port + port_count_ - this->source_port(host, 0)) % port_count_;
   }
   // The smallest stride for so many lanes of so many bytes each.
   uint32_t stride(uint32_t lanes, uint32_t bytes) const {

@@ -217,18 +217,22 @@ uint32_t SequenceList::take(std::span<Target> out, int64_t now_ms) {
 
 uint32_t RepeatedList::take(std::span<Target> out, int64_t now_ms) {
   if (exhausted()) return 0;
+  if (!begun_) due_ms_ = now_ms + rest_ms_;
+  begun_ = true;
   if (cursor_ == 0) {
-    if (begun_ && now_ms - turn_began_ms_ < interval_ms_) return 0;
-    begun_ = true;
-    turn_began_ms_ = now_ms;
+    if (now_ms < due_ms_) return 0;
+    due_ms_ = now_ms + interval_ms_;
   }
   uint32_t taken = 0;
   for (; cursor_ < items_.size() && taken < out.size(); ++cursor_)
     if (answers_.get(items_[cursor_].answer) == Answer::none) out[taken++] = items_[cursor_].target;
   position_ = std::max<uint64_t>(position_, cursor_);
+  taken_ += taken;
   if (cursor_ == items_.size()) {
+    // Nobody is left to be asked again.
+    turns_ = taken_ == 0 ? 0 : turns_ - 1;
     cursor_ = 0;
-    --turns_;
+    taken_ = 0;
   }
   return taken;
 }

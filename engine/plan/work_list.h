@@ -180,8 +180,8 @@ class SequenceList final : public WorkList {
   uint64_t open_, steps_ = 0, steps_done_ = 0;
 };
 
-// A trace's pass: each target once, then again those that have not answered, in turns that begin
-// `interval_ms` apart at least.
+// A trace's pass: after a rest each target once, then again those that have not answered, in turns
+// that begin `interval_ms` apart at least.
 class RepeatedList final : public WorkList {
  public:
   struct Item {
@@ -190,8 +190,12 @@ class RepeatedList final : public WorkList {
   };
   // items: this worker's share. turns: SYNs to each at most.
   RepeatedList(std::vector<Item> items, const AnswerMap& answers, uint32_t turns,
-               int64_t interval_ms)
-      : items_(std::move(items)), answers_(answers), turns_(turns), interval_ms_(interval_ms) {}
+               int64_t interval_ms, int64_t rest_ms = 0)
+      : items_(std::move(items)),
+        answers_(answers),
+        turns_(turns),
+        interval_ms_(interval_ms),
+        rest_ms_(rest_ms) {}
   uint32_t take(std::span<Target> out, int64_t now_ms) override;
   bool exhausted() const override { return turns_ == 0 || items_.empty(); }
   uint64_t position() const override { return position_; }
@@ -201,11 +205,12 @@ class RepeatedList final : public WorkList {
   std::vector<Item> items_;
   const AnswerMap& answers_;
   uint32_t turns_;  // left, with the one that goes on
-  int64_t interval_ms_;
+  int64_t interval_ms_, rest_ms_;
   size_t cursor_ = 0;
   uint64_t position_ = 0;  // of the first turn
+  uint64_t taken_ = 0;     // in this turn
   bool begun_ = false;
-  int64_t turn_began_ms_ = 0;
+  int64_t due_ms_ = 0;  // when the next turn may begin
 };
 
 // Rate (targets per second) at which no more than `limit` targets a second fall on one group on

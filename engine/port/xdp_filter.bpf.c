@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which frames are the scanner's. Everything else goes on to the kernel, so the host keeps its network and its address
-// can be shared; and the kernel never sees an answer to our probes, so it never resets one.
+// Which frames are the scanner's. Everything else goes on to the kernel, so the host keeps its network
+// and its address can be shared; and the kernel never sees an answer to our probes, so it never
+// resets one.
 //
-// Ours, for our address: TCP to our port range; ICMP errors that quote a segment from it; ICMP echo under the last port's
-// number as its identifier, replies and errors (the host's own ping has it once in 65,536 times); ARP replies to our
-// requests. Where
-// the kernel owns the address our ARP requests carry sender 0.0.0.0 (an ARP probe, RFC 5227 2.1), so that only replies
-// to 0.0.0.0 are ours and the kernel's own resolution goes on undisturbed. Where it does not own it, all
-// ARP about that address is ours.
+// Ours, for our address: TCP to our port range; ICMP errors that quote a segment from it; ICMP echo
+// under the last port's number as its identifier, replies and errors (the host's own ping has it once
+// in 65,536 times); ARP replies to our requests. Where the kernel owns the address our ARP requests
+// carry sender 0.0.0.0 (an ARP probe, RFC 5227 2.1), so that only replies to 0.0.0.0 are ours and the
+// kernel's own resolution goes on undisturbed. Where it does not own it, all ARP about that address is
+// ours.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>

@@ -151,13 +151,14 @@ struct TraceRecord {
   TraceOutcome outcome = TraceOutcome::no_answer;
   TraceMode mode = TraceMode::one_connection;
   std::string vantage;
-  // The smallest TTL of a hello that is answered in the host's place, and that at which the host
-  // answers; 0: unknown.
+  // The smallest TTL of a hello that reaches the box that answers in the host's place, and that at
+  // which the host answers; 0: unknown.
   uint8_t injection_ttl = 0, host_ttl = 0;
   // The ends of the link: 0 for a silent one, and for a link that begins at the scanner.
   uint32_t hop_before = 0, hop_after = 0;
   uint32_t as_before = 0, as_after = 0;  // 0: unknown
-  // Located runs in all, those that agree on injection_ttl, and what each of them found.
+  // Runs in all, those that came to nothing included, and those that agree; what each of the others
+  // found (the TTL that was answered: where TTLs are copied, it is beyond injection_ttl).
   uint8_t runs = 0, agreeing = 0;
   std::vector<uint8_t> run_ttls;
   Placement placement = Placement::unknown;

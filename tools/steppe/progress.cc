@@ -106,8 +106,12 @@ void Progress::announce_end() {
   if (requests < 1 || announced_) return;
   announced_ = true;
   clear_line();
-  std::fprintf(stderr, "ending: replies are awaited for %g s (Ctrl-C again to stop at once)\n",
-               options_.campaign.cooldown_s);
+  // Of a trace nothing is awaited: half a sweep says nothing.
+  if (previous_.stage == Stage::trace)
+    std::fputs("ending: what was not located is left (Ctrl-C again to stop at once)\n", stderr);
+  else
+    std::fprintf(stderr, "ending: replies are awaited for %g s (Ctrl-C again to stop at once)\n",
+                 options_.campaign.cooldown_s);
 }
 
 void Progress::clear_line() {

@@ -22,7 +22,7 @@ class Delivery : public Country {
   }
   // For tests that need servers of their own.
   void expect_abandoned() {
-    connections->abandon_all();
+    connections->abandon();
     expect_reset(server);
   }
   void expect_certificate(const Bytes& expected) {

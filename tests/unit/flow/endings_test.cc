@@ -223,7 +223,7 @@ TEST_F(Endings, TimersRunInTheBatchesThatTheWorkerAllows) {
   EXPECT_EQ(sent().size(), 7u);
   EXPECT_EQ(connections->open(), 10u);
   expect(Ending::timeout, 1, {});
-  connections->abandon_all();
+  connections->abandon();
   EXPECT_EQ(count_flags(sent(), rst), 10u);
 }
 

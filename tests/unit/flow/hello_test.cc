@@ -54,7 +54,7 @@ TEST_F(Hello, SaysTheNameOfItsPair) {
     const std::string name = names.names[variant];
     EXPECT_NE(std::search(other.received.begin(), other.received.end(), name.begin(), name.end()),
               other.received.end());
-    connections->abandon_all();
+    connections->abandon();
     expect_reset(other);
     EXPECT_EQ(answer(7, variant), Answer::open);
   }
@@ -74,7 +74,7 @@ TEST_F(Hello, OwnControlNamesReplaceControlsOnly) {
   EXPECT_TRUE(contains(control.received, "its-own.example"));
   EXPECT_FALSE(contains(control.received, "control-one.example"));
   EXPECT_TRUE(contains(test.received, "test-one.example"));
-  connections->abandon_all();
+  connections->abandon();
   EXPECT_EQ(count_flags(sent(), rst), 2u);
 }
 
@@ -203,7 +203,7 @@ TEST_F(Hello, ALostPieceIsSentAgain) {
   ASSERT_EQ(heard.size(), 1u);
   EXPECT_EQ(server.client_offset(heard[0]), 100u);
   EXPECT_EQ(server.received, hello_bytes);
-  connections->abandon_all();
+  connections->abandon();
   expect_reset(server);
 }
 

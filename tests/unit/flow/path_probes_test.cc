@@ -109,7 +109,7 @@ TEST_F(PathProbing, SynsDifferInTtlAndSequenceNumberOnly) {
       EXPECT_EQ(segment.flags, syn);
       EXPECT_EQ(segment.source_port, first.source_port);
       EXPECT_EQ(segment.destination_port, path_port);
-      EXPECT_EQ(segment.sequence, first.sequence + ttl - 1);
+      EXPECT_EQ(segment.sequence, first.sequence - (ttl - 1u));
       EXPECT_EQ(segment.acknowledgement, 0u);
       EXPECT_TRUE(segment.payload.empty());
       EXPECT_EQ(segment.ip.ttl, ttl);
@@ -266,10 +266,10 @@ TEST_F(PathProbing, AnErrorWithAForgedFieldIsForeign) {
   EXPECT_EQ(forged(first_syn, [](Bytes& quote) { put16(quote, body + 2, 443); }),
             PacketOutcome::icmp_foreign);
   EXPECT_EQ(
-      forged(first_syn, [](Bytes& quote) { put32(quote, body + 4, get32(quote, body + 4) - 1); }),
+      forged(first_syn, [](Bytes& quote) { put32(quote, body + 4, get32(quote, body + 4) + 1); }),
       PacketOutcome::icmp_foreign);
   EXPECT_EQ(
-      forged(last_syn, [](Bytes& quote) { put32(quote, body + 4, get32(quote, body + 4) + 1); }),
+      forged(last_syn, [](Bytes& quote) { put32(quote, body + 4, get32(quote, body + 4) - 1); }),
       PacketOutcome::icmp_foreign);
   // Checksum, identifier and sequence number of an echo. A request is all that we send.
   const uint32_t last_echo = limits::path_hops - 1;
@@ -319,8 +319,8 @@ TEST_F(PathProbing, ASegmentWithAForgedFieldIsAStray) {
     return receive(syn_reply(probe, flags));
   };
   for (const uint8_t flags : {uint8_t{syn | ack}, uint8_t{rst | ack}}) {
-    EXPECT_EQ(forged(first, flags, [](auto& at) { --at.sequence; }), PacketOutcome::stray);
-    EXPECT_EQ(forged(last, flags, [](auto& at) { ++at.sequence; }), PacketOutcome::stray);
+    EXPECT_EQ(forged(first, flags, [](auto& at) { ++at.sequence; }), PacketOutcome::stray);
+    EXPECT_EQ(forged(last, flags, [](auto& at) { --at.sequence; }), PacketOutcome::stray);
     EXPECT_EQ(forged(first, flags, [](auto& at) { at.source_port ^= 1; }), PacketOutcome::stray);
     EXPECT_EQ(forged(first, flags, [](auto& at) { at.ip.destination = first_host + 6; }),
               PacketOutcome::stray);

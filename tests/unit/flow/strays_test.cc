@@ -114,7 +114,7 @@ TEST_F(Strays, OtherPortsAreNotAnswered) {
   EXPECT_EQ(server.send(0, 100), PacketOutcome::stray);
   EXPECT_TRUE(server.hear().empty());
   EXPECT_EQ(connections->open(), 1u);
-  connections->abandon_all();
+  connections->abandon();
   expect_reset(server);
 }
 
@@ -199,7 +199,7 @@ TEST_F(Strays, AFullTablePostpones) {
   EXPECT_EQ(last.syn_ack(), PacketOutcome::syn_ack_opened);
   last.hear();
   EXPECT_EQ(last.received, expected_hello(flow_capacity, 1));
-  connections->abandon_all();
+  connections->abandon();
   EXPECT_EQ(count_flags(sent(), rst), flow_capacity);
 }
 
@@ -225,7 +225,7 @@ TEST_F(Strays, AbandonResetsEveryConnectionInEveryState) {
   servers[5].hear();
   EXPECT_EQ(connections->open(), 6u);
 
-  connections->abandon_all();
+  connections->abandon();
   EXPECT_EQ(connections->open(), 0u);
   EXPECT_TRUE(connections->observations.empty());
   const auto resets = sent();

@@ -17,7 +17,7 @@ constexpr uint8_t usual_ttl = 64;  // of the host's packets
 struct Way {
   uint8_t host_ttl = 9;
   uint8_t box_ttl = 5;  // the smallest that reaches the box; 0: there is none
-  bool in_path = true, terminating = false, copies_ttl = false;
+  bool in_path = true, terminating = false, copies_ttl = false, swallows = false;
   uint8_t box_sends_ttl = usual_ttl;
   Verdict says = Verdict::injected;
   std::set<uint8_t> silent = {};
@@ -44,6 +44,7 @@ struct Way {
         if (lost()) continue;
         const uint8_t slow = question.patient || !hit ? 0 : slow_by;
         const bool at_box = box_ttl != 0 && ttl >= box_ttl + slow && (hit || terminating);
+        if (at_box && swallows) continue;
         if (at_box || box_has_it) {
           box_has_it = box_has_it || in_path;
           const int hops = box_ttl - 1;
@@ -188,6 +189,103 @@ TEST(Location, FindsEveryPlaceInEveryMode) {
         ASSERT_EQ(found.path.size(), host_ttl - 1u);
         ASSERT_NE(found.placement, Placement::on_path);
       }
+}
+
+// A silent first router, and no link that is known: every mode gets past it.
+TEST(Location, GetsPastSilentRoutersWhateverOthersFound) {
+  for (const TraceMode mode :
+       {TraceMode::one_connection, TraceMode::per_connection, TraceMode::per_port}) {
+    Way way{.silent = {1, 2}};
+    TraceCourse course(mode, 3, Verdict::injected);
+    int asked = 0;
+    for (; asked < most_questions; ++asked) {
+      course.expect({});
+      const auto question = course.next();
+      if (!question) break;
+      course.add(way.answer(*question));
+    }
+    EXPECT_LT(asked, most_questions);
+    EXPECT_EQ(course.location().injection_ttl, 5);
+  }
+}
+
+// A name that is swallowed has an end as well, within the TTLs that there are.
+TEST(Location, GivesUpOnNamesThatNobodyAnswers) {
+  for (const TraceMode mode :
+       {TraceMode::one_connection, TraceMode::per_connection, TraceMode::per_port})
+    for (const uint8_t host_ttl : {9, 40}) {
+      Way way{.host_ttl = host_ttl, .swallows = true};
+      if (mode != TraceMode::one_connection && host_ttl > limits::path_hops) continue;
+      EXPECT_EQ(trace(way, mode).outcome, TraceOutcome::no_answer);
+    }
+}
+
+// A run whose guess was too far begins at 1 next: no guess loses a result, however few the runs.
+TEST(Location, OneRunIsEnoughWhateverTheGuess) {
+  Way way{.host_ttl = 24, .box_ttl = 4};
+  TraceCourse course(TraceMode::one_connection, 1, Verdict::injected);
+  while (true) {
+    course.expect({{19, 20}});
+    const auto question = course.next();
+    if (!question) break;
+    // The only run has no second one to correct it.
+    EXPECT_TRUE(question->control || question->patient);
+    course.add(way.answer(*question));
+  }
+  EXPECT_EQ(course.location().outcome, TraceOutcome::located);
+  EXPECT_EQ(course.location().injection_ttl, 4);
+  EXPECT_EQ(course.location().run_ttls, (std::vector<uint8_t>{4}));
+}
+
+// A host that has moved away since its control is no copier of TTLs.
+TEST(Location, MarksAnswersFromBeyondTheHost) {
+  TraceCourse course(TraceMode::one_connection, 1, Verdict::injected);
+  course.add({.connected = true, .latest_ttl = 10, .answered_ttl = 10, .verdict = Verdict::same});
+  course.add({.connected = true,
+              .latest_ttl = 11,
+              .answered_ttl = 11,
+              .received_ttl = 55,
+              .verdict = Verdict::injected});
+  EXPECT_FALSE(course.next());
+  const Location found = course.location();
+  EXPECT_EQ(found.injection_ttl, 11);
+  EXPECT_FALSE(found.ttl_copied);
+  EXPECT_TRUE(found.path_changed && found.host_is_after);
+}
+
+// A day later the host may have a new leaf, and it may be one that resets whoever is idle.
+TEST(Location, BearsRenewedLeavesAndResetsOfTheIdle) {
+  TraceCourse course(TraceMode::one_connection, 1, Verdict::injected);
+  course.add({.connected = true, .latest_ttl = 4, .answered_ttl = 4, .verdict = Verdict::reset});
+  ASSERT_TRUE(course.next());
+  EXPECT_TRUE(course.next()->control);
+  EXPECT_EQ(course.next()->first_ttl, 4);
+  course.add({.connected = true, .latest_ttl = 9, .answered_ttl = 9, .verdict = Verdict::genuine});
+  EXPECT_EQ(course.location().host_ttl, 9);
+  EXPECT_FALSE(course.next()->control);
+}
+
+// A firewall that says "unreachable" says so for every TTL that reaches it: it is one hop.
+TEST(Location, TakesAFirewallForOneHop) {
+  Way way{.host_ttl = 5};
+  TraceCourse course(TraceMode::one_connection, 1, Verdict::injected);
+  while (const auto question = course.next()) course.add(way.answer(*question));
+  ASSERT_TRUE(course.wants_path());
+  PathAnswer path{.host_ttl = 5};
+  for (uint8_t ttl = 1; ttl <= limits::path_hops; ++ttl)
+    path.hops[ttl - 1] = {.router = 99, .unreachable = 1, .rewritten = 0, .reserved = 0};
+  course.add_path(path);
+  EXPECT_FALSE(course.location().terminating);
+  EXPECT_EQ(course.location().path.size(), 4u);
+
+  TraceCourse fenced(TraceMode::one_connection, 1, Verdict::reset);
+  SweepAnswer control{
+      .connected = true, .latest_ttl = 9, .answered_ttl = 9, .verdict = Verdict::same};
+  for (uint8_t ttl = 3; ttl < 9; ++ttl)
+    control.hops[ttl - 1] = {.router = 99, .unreachable = 1, .rewritten = 0, .reserved = 0};
+  fenced.add(control);
+  control.hops[5] = {.router = 6, .unreachable = 0, .rewritten = 0, .reserved = 0};
+  EXPECT_EQ(fenced.location().path, (std::vector<uint32_t>{0, 0, 99, 0, 0, 0, 0, 0}));
 }
 
 // A lost packet makes an answer come with a larger TTL: one run may be wrong, not most of them.

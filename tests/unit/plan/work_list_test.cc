@@ -640,6 +640,21 @@ TEST_F(RepeatedListTest, TurnsBeginAnIntervalApart) {
   EXPECT_TRUE(list.exhausted());
 }
 
+TEST_F(RepeatedListTest, RestsBeforeTheFirstTurn) {
+  AnswerMap answers(2);
+  RepeatedList list(items(2), answers, 2, interval_ms, 5000);
+  std::array<Target, 4> out;
+  EXPECT_EQ(list.take(out, now_ms), 0u);
+  now_ms += 4999;
+  EXPECT_EQ(list.take(out, now_ms), 0u);
+  EXPECT_FALSE(list.exhausted());
+  now_ms += 1;
+  EXPECT_EQ(list.take(out, now_ms), 2u);
+  now_ms += interval_ms;
+  EXPECT_EQ(list.take(out, now_ms), 2u);
+  EXPECT_TRUE(list.exhausted());
+}
+
 TEST_F(RepeatedListTest, ALongTurnIsFollowedAtOnce) {
   AnswerMap answers(2);
   RepeatedList list(items(2), answers, 2, interval_ms);
@@ -669,16 +684,14 @@ TEST_F(RepeatedListTest, AnswersCountAtOnce) {
   EXPECT_TRUE(list.exhausted());
 }
 
-TEST_F(RepeatedListTest, WhenAllHaveAnsweredItsTurnsPassByThemselves) {
+TEST_F(RepeatedListTest, WhenAllHaveAnsweredItIsOver) {
   AnswerMap answers(6);
   RepeatedList list(items(6), answers, 3, interval_ms);
   EXPECT_EQ(taken(list), from_to(0, 6));
   for (uint64_t i = 0; i < 6; ++i) answers.claim(i);
-  for (int turn = 0; turn < 2; ++turn) {
-    EXPECT_FALSE(list.exhausted());
-    now_ms += interval_ms;
-    EXPECT_TRUE(taken(list).empty());
-  }
+  EXPECT_FALSE(list.exhausted());
+  now_ms += interval_ms;
+  EXPECT_TRUE(taken(list).empty());
   EXPECT_TRUE(list.exhausted());
 }
 
