@@ -86,6 +86,15 @@ def trace(bed, report):
     check_traces(bed, report, database, bed.trace_truth, "steppe trace: all as in the truth")
     report.equal("each connection for itself", {row["mode"] for row in bed.export(database, "traces")},
                  {"per-connection"})
+
+    # In the middle, hundreds of connections are open.
+    stopped = bed.start("trace", "-i", bed.info["interface"], "--db", database,
+                        "--root-cas", bed.info["root_cas"], "--router-rate-limit", 500)
+    stopped.wait_for(r"trace 0:0[2-9]")
+    bed.interrupt(stopped)
+    report.equal("interrupted: exit code", stopped.wait(60), 130)
+    check_nothing_open(bed, report, "after Ctrl-C")
+    check_traces(bed, report, database, bed.trace_truth, "interrupted: all as before, or as anew")
     report.equal("the XDP filter is gone", bed.filter_attached(), False)
 
 
