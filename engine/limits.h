@@ -15,9 +15,13 @@ inline constexpr uint32_t variants = 1u << 24;
 // Longest server name on the wire: RFC 1035 2.3.4, less the root label.
 inline constexpr size_t server_name_bytes = 253;
 
-// A ClientHello with the longest name goes out in one segment of the smallest MSS that a host must
-// accept (RFC 9293 3.7.1).
-inline constexpr size_t client_hello_bytes = 536;
+// A ClientHello with the longest name, a second one with a server's cookie in it. Hosts announce an
+// MSS of 1220 or more, nearly all of them: so it goes out in one segment, as boxes expect it.
+inline constexpr size_t client_hello_bytes = 1220;
+
+// The longest HelloRetryRequest that is looked at: the cookies of OpenSSL and NSS have some 200
+// bytes, and one that is much longer would not fit the second hello.
+inline constexpr size_t hello_retry_bytes = 1024;
 
 // The longest flight that is kept. Browsers and OpenSSL accept chains of 100 KB; beyond that a
 // server is misconfigured, or wants to fill our memory.

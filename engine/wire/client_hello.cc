@@ -20,9 +20,17 @@ constexpr size_t random_bytes = 32;
 constexpr size_t session_id_offset = random_offset + random_bytes + 1;
 constexpr size_t session_id_bytes_max = 32;
 
-constexpr uint16_t extension_server_name = 0;
 // type, length, list length, name type, name length (RFC 6066 3)
 constexpr size_t server_name_overhead = 2 + 2 + 2 + 1 + 2;
+constexpr size_t extension_header_bytes = 4;
+
+// A message of these lengths hangs some servers; with padding it has 512 (RFC 7685 1).
+constexpr size_t padded_from_bytes = 256, padded_to_bytes = 512;
+
+// RFC 8446 D.4: for the sake of boxes that expect to see one.
+constexpr uint8_t change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
+
+constexpr uint16_t tls13_version = 0x0304;
 
 void append16(std::vector<uint8_t>& bytes, size_t value) {
   bytes.push_back(static_cast<uint8_t>(value >> 8));
@@ -34,8 +42,12 @@ void put16(uint8_t* at, size_t value) {
   at[1] = static_cast<uint8_t>(value);
 }
 
-// splitmix64 (Steele, Lea, Flood 2014): no key is ever derived from these bytes, they only have to
-// look as random as every client's do.
+uint16_t get16(std::span<const uint8_t> bytes, size_t offset) {
+  return static_cast<uint16_t>(bytes[offset] << 8 | bytes[offset + 1]);
+}
+
+// splitmix64 (Steele, Lea, Flood 2014): no key is ever derived from these bytes alone, they only
+// have to look as random as every client's do.
 uint64_t next_random(uint64_t& state) {
   uint64_t word = state += 0x9e3779b97f4a7c15;
   word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
@@ -53,77 +65,256 @@ void fill_random(uint8_t* at, size_t bytes, uint64_t& state) {
   }
 }
 
-[[noreturn]] void refuse(const HelloDescription& description, const char* why) {
-  throw std::invalid_argument("hello '" + std::string(description.name) + "': " + why);
+[[noreturn]] void refuse(std::string_view name, const std::string& why) {
+  throw std::invalid_argument("hello '" + std::string(name) + "': " + why);
+}
+
+uint8_t* write_server_name(uint8_t* at, std::string_view server_name) {
+  if (server_name.empty()) return at;
+  put16(at, extension::server_name);
+  put16(at + 2, server_name.size() + 5);
+  put16(at + 4, server_name.size() + 3);
+  at[6] = 0;  // host_name
+  put16(at + 7, server_name.size());
+  std::memcpy(at + server_name_overhead, server_name.data(), server_name.size());
+  return at + server_name_overhead + server_name.size();
+}
+
+// KeyShareClientHello with one entry, and the cookie: what a second hello has that the first had
+// not (RFC 8446 4.1.2).
+constexpr size_t key_share_overhead = extension_header_bytes + 2 + 2 + 2;
+constexpr size_t cookie_overhead = extension_header_bytes + 2;
+
+uint8_t* write_key_share(uint8_t* at, const KeyShare& share) {
+  const size_t bytes = share.key_exchange.size();
+  put16(at, extension::key_share);
+  put16(at + 2, bytes + 6);
+  put16(at + 4, bytes + 4);
+  put16(at + 6, share.group);
+  put16(at + 8, bytes);
+  return std::ranges::copy(share.key_exchange, at + key_share_overhead).out;
+}
+
+uint8_t* write_cookie(uint8_t* at, std::span<const uint8_t> cookie) {
+  if (cookie.empty()) return at;
+  put16(at, extension::cookie);
+  put16(at + 2, cookie.size() + 2);
+  put16(at + 4, cookie.size());
+  return std::ranges::copy(cookie, at + cookie_overhead).out;
+}
+
+// Of the extension, for a message that has so many bytes without it. One byte of padding at least:
+// some servers do not like an empty extension at the end.
+size_t padding_bytes(size_t message_bytes) {
+  if (message_bytes < padded_from_bytes || message_bytes >= padded_to_bytes) return 0;
+  return std::max(padded_to_bytes - message_bytes, extension_header_bytes + 1);
+}
+
+uint8_t* write_padding(uint8_t* at, size_t bytes) {
+  if (bytes == 0) return at;
+  put16(at, extension::padding);
+  put16(at + 2, bytes - extension_header_bytes);
+  std::memset(at + extension_header_bytes, 0, bytes - extension_header_bytes);
+  return at + bytes;
 }
 
 }  // namespace
 
-ClientHello::ClientHello(const HelloDescription& description)
-    : session_id_bytes_(description.session_id_bytes) {
-  if (description.cipher_suites.empty()) refuse(description, "has no cipher suites");
-  if (session_id_bytes_ > session_id_bytes_max) refuse(description, "session id over 32 bytes");
-  const auto names =
-      std::ranges::count(description.extensions, extension_server_name, &HelloExtension::type);
-  if (names != 1) refuse(description, "needs server_name among its extensions, once");
+ClientHello::ClientHello(const HelloDescription& description, std::span<const KeyShare> shares)
+    : name_(description.name), session_id_bytes_(description.session_id_bytes) {
+  if (description.cipher_suites.empty()) refuse(name_, "has no cipher suites");
+  if (session_id_bytes_ > session_id_bytes_max) refuse(name_, "session id over 32 bytes");
+  for (const HelloExtension& added : description.extensions)
+    if (added.type != grease &&
+        std::ranges::count(description.extensions, added.type, &HelloExtension::type) != 1)
+      refuse(name_, "has extension " + std::to_string(added.type) + " twice");
+  if (std::ranges::count(description.extensions, extension::server_name, &HelloExtension::type) !=
+      1)
+    refuse(name_, "needs server_name among its extensions, once");
 
-  before_.push_back(22);  // handshake
-  append16(before_, description.record_version);
-  append16(before_, 0);
-  before_.push_back(1);  // client_hello
-  before_.insert(before_.end(), 3, 0);
-  append16(before_, description.client_version);
-  before_.insert(before_.end(), random_bytes, 0);
-  before_.push_back(session_id_bytes_);
-  before_.insert(before_.end(), session_id_bytes_, 0);
-  append16(before_, description.cipher_suites.size() * 2);
-  for (const uint16_t suite : description.cipher_suites) append16(before_, suite);
-  before_.push_back(1);  // one compression method: null
-  before_.push_back(0);
-  extensions_length_offset_ = before_.size();
-  append16(before_, 0);
+  pieces_.emplace_back();
+  tail().push_back(22);  // handshake
+  append16(tail(), description.record_version);
+  append16(tail(), 0);
+  tail().push_back(1);  // client_hello
+  tail().insert(tail().end(), 3, 0);
+  append16(tail(), description.client_version);
+  tail().insert(tail().end(), random_bytes, 0);
+  tail().push_back(session_id_bytes_);
+  tail().insert(tail().end(), session_id_bytes_, 0);
+  append16(tail(), description.cipher_suites.size() * 2);
+  for (const uint16_t suite : description.cipher_suites) append_value(suite, cipher_slot);
+  tail().push_back(1);  // one compression method: null
+  tail().push_back(0);
+  extensions_length_offset_ = tail().size();
+  append16(tail(), 0);
+  for (const HelloExtension& added : description.extensions) append_extension(added, shares);
 
-  std::vector<uint8_t>* side = &before_;
-  for (const HelloExtension& extension : description.extensions) {
-    if (extension.type == extension_server_name) {
-      side = &after_;
+  const std::string longest_name(limits::server_name_bytes, 'a');
+  if (padded(unpadded_bytes(longest_name, nullptr)) > limits::client_hello_bytes)
+    refuse(name_, "over limits::client_hello_bytes");
+}
+
+void ClientHello::append_value(uint16_t value, Slot slot) {
+  if (is_grease(value))
+    pieces_.back().grease.push_back({static_cast<uint16_t>(tail().size()), slot});
+  append16(tail(), value);
+}
+
+void ClientHello::append_extension(const HelloExtension& added, std::span<const KeyShare> shares) {
+  const auto connection_decides = [&](Kind kind) {
+    pieces_.push_back({.kind = kind});
+    pieces_.emplace_back();
+  };
+  if (added.type == extension::server_name) return connection_decides(Kind::server_name);
+  if (added.type == extension::padding) return connection_decides(Kind::padding);
+  if (added.type == extension::key_share) {
+    pieces_.push_back({.kind = Kind::key_share});
+    append_key_share(added, shares);
+    pieces_.emplace_back();
+    return;
+  }
+  const bool is_second =
+      added.type == grease && std::ranges::any_of(pieces_, [](const Piece& piece) {
+        return std::ranges::count(piece.grease, extension_slot, &Grease::slot) > 0;
+      });
+  append_value(added.type, is_second ? second_slot : extension_slot);
+  append16(tail(), added.data.size());
+  // Lists of two-byte values behind a length: of two bytes, of one.
+  const bool groups = added.type == extension::supported_groups;
+  if (!groups && added.type != extension::supported_versions) {
+    tail().insert(tail().end(), added.data.begin(), added.data.end());
+    return;
+  }
+  const size_t length_bytes = groups ? 2 : 1;
+  if (added.data.size() < length_bytes || (added.data.size() - length_bytes) % 2 != 0)
+    refuse(name_, "extension " + std::to_string(added.type) + " is no list");
+  const auto list = added.data.subspan(length_bytes);
+  tail().insert(tail().end(), added.data.begin(), list.begin());
+  for (size_t at = 0; at < list.size(); at += 2) {
+    const uint16_t value = get16(list, at);
+    append_value(value, groups ? group_slot : version_slot);
+    if (!groups) offers_tls13_ = offers_tls13_ || value == tls13_version;
+    const auto share = std::ranges::find(shares, value, &KeyShare::group);
+    if (groups && share != shares.end()) shares_.push_back(*share);
+  }
+}
+
+void ClientHello::append_key_share(const HelloExtension& added, std::span<const KeyShare> shares) {
+  append16(tail(), extension::key_share);
+  append16(tail(), 0);
+  append16(tail(), 0);
+  if (added.data.size() % 2 != 0) refuse(name_, "key_share is no list of groups");
+  for (size_t at = 0; at < added.data.size(); at += 2) {
+    const uint16_t group = get16(added.data, at);
+    append_value(group, group_slot);
+    if (is_grease(group)) {
+      append16(tail(), 1);
+      tail().push_back(0);
       continue;
     }
-    append16(*side, extension.type);
-    append16(*side, extension.data.size());
-    side->insert(side->end(), extension.data.begin(), extension.data.end());
+    const auto share = std::ranges::find(shares, group, &KeyShare::group);
+    if (share == shares.end())
+      refuse(name_, "there is no key for group " + std::to_string(group) + " of its key_share");
+    offered_shares_.push_back(group);
+    append16(tail(), share->key_exchange.size());
+    tail().insert(tail().end(), share->key_exchange.begin(), share->key_exchange.end());
   }
-  const size_t longest =
-      before_.size() + server_name_overhead + limits::server_name_bytes + after_.size();
-  if (longest > limits::client_hello_bytes) refuse(description, "over limits::client_hello_bytes");
+  put16(&tail()[2], tail().size() - extension_header_bytes);
+  put16(&tail()[4], tail().size() - extension_header_bytes - 2);
 }
 
 size_t ClientHello::write(std::span<uint8_t> out, std::string_view server_name,
                           uint64_t random) const {
   assert(out.size() >= limits::client_hello_bytes);
-  assert(server_name.size() <= limits::server_name_bytes);
-  uint8_t* const record = out.data();
-  std::memcpy(record, before_.data(), before_.size());
-  uint8_t* at = record + before_.size();
-  if (!server_name.empty()) {
-    put16(at, extension_server_name);
-    put16(at + 2, server_name.size() + 5);
-    put16(at + 4, server_name.size() + 3);
-    at[6] = 0;  // host_name
-    put16(at + 7, server_name.size());
-    std::memcpy(at + server_name_overhead, server_name.data(), server_name.size());
-    at += server_name_overhead + server_name.size();
-  }
-  at = std::ranges::copy(after_, at).out;
+  return write_record(out, server_name, random, nullptr);
+}
 
-  const size_t length = static_cast<size_t>(at - record);
+size_t ClientHello::write_retry(std::span<uint8_t> out, std::string_view server_name,
+                                uint64_t random, const HelloRetry& retry) const {
+  assert(out.size() >= limits::client_hello_bytes);
+  const bool has_key_share = std::ranges::count(pieces_, Kind::key_share, &Piece::kind) != 0;
+  const bool wanted = retry.group == 0 || std::ranges::count(offered_shares_, retry.group) == 0;
+  if (!has_key_share || !wanted || (retry.group != 0 && share_of(retry.group) == nullptr)) return 0;
+  const size_t before = session_id_bytes_ != 0 ? sizeof change_cipher_spec : 0;
+  if (before + padded(unpadded_bytes(server_name, &retry)) > limits::client_hello_bytes) return 0;
+  std::copy_n(change_cipher_spec, before, out.begin());
+  return before + write_record(out.subspan(before), server_name, random, &retry);
+}
+
+const KeyShare* ClientHello::share_of(uint16_t group) const {
+  const auto share = std::ranges::find(shares_, group, &KeyShare::group);
+  return share == shares_.end() ? nullptr : &*share;
+}
+
+// Of the whole record, but for padding.
+size_t ClientHello::unpadded_bytes(std::string_view server_name, const HelloRetry* retry) const {
+  size_t bytes = server_name.empty() ? 0 : server_name_overhead + server_name.size();
+  for (const Piece& piece : pieces_) {
+    const bool other_share = piece.kind == Kind::key_share && retry != nullptr && retry->group != 0;
+    bytes += other_share ? key_share_overhead + share_of(retry->group)->key_exchange.size()
+                         : piece.bytes.size();
+  }
+  const bool cookie = retry != nullptr && !retry->cookie.empty();
+  return bytes + (cookie ? cookie_overhead + retry->cookie.size() : 0);
+}
+
+size_t ClientHello::padded(size_t unpadded_bytes) const {
+  const bool pads = std::ranges::count(pieces_, Kind::padding, &Piece::kind) != 0;
+  return unpadded_bytes + (pads ? padding_bytes(unpadded_bytes - record_body_offset) : 0);
+}
+
+size_t ClientHello::write_record(std::span<uint8_t> out, std::string_view server_name,
+                                 uint64_t random, const HelloRetry* retry) const {
+  assert(server_name.size() <= limits::server_name_bytes);
+  uint8_t fresh[random_bytes + session_id_bytes_max];
+  fill_random(fresh, random_bytes, random);
+  fill_random(fresh + random_bytes, session_id_bytes_, random);
+  const uint64_t drawn = next_random(random);
+
+  const size_t unpadded = unpadded_bytes(server_name, retry), length = padded(unpadded);
+  uint8_t* const record = out.data();
+  uint8_t* at = record;
+  for (const Piece& piece : pieces_) {
+    switch (piece.kind) {
+      case Kind::server_name:
+        at = write_server_name(at, server_name);
+        break;
+      case Kind::padding:
+        at = write_padding(at, length - unpadded);
+        break;
+      case Kind::key_share:
+        if (retry != nullptr && retry->group != 0)
+          at = write_key_share(at, *share_of(retry->group));
+        else
+          at = write_bytes(at, piece, drawn);
+        if (retry != nullptr) at = write_cookie(at, retry->cookie);
+        break;
+      case Kind::bytes:
+        at = write_bytes(at, piece, drawn);
+        break;
+    }
+  }
+  assert(static_cast<size_t>(at - record) == length);
   put16(record + record_length_offset, length - record_body_offset);
-  // The message's length has three bytes; with at most 1 KB the first stays 0.
+  // The message's length has three bytes; with at most a few KB the first stays 0.
   put16(record + message_length_offset + 1, length - message_body_offset);
   put16(record + extensions_length_offset_, length - extensions_length_offset_ - 2);
-  fill_random(record + random_offset, random_bytes, random);
-  fill_random(record + session_id_offset, session_id_bytes_, random);
+  std::memcpy(record + random_offset, fresh, random_bytes);
+  std::memcpy(record + session_id_offset, fresh + random_bytes, session_id_bytes_);
   return length;
+}
+
+// drawn: four random bits for each slot say which of the sixteen values stands there.
+uint8_t* ClientHello::write_bytes(uint8_t* at, const Piece& piece, uint64_t drawn) const {
+  std::memcpy(at, piece.bytes.data(), piece.bytes.size());
+  for (const Grease& patch : piece.grease) {
+    uint64_t which = drawn >> 4 * patch.slot & 15;
+    // The same extension must not stand there twice (RFC 8701 3.1).
+    if (patch.slot == second_slot && which == (drawn >> 4 * extension_slot & 15)) which ^= 1;
+    put16(at + patch.offset, 0x0a0a + 0x1010 * which);
+  }
+  return at + piece.bytes.size();
 }
 
 }  // namespace steppe

@@ -3,11 +3,13 @@
 
 namespace steppe {
 
-extern const HelloDescription certificate_hello;
+extern const HelloDescription tls12_hello;
+extern const HelloDescription tls13_hello;
 
 namespace {
 constexpr const HelloDescription* all_hellos[] = {
-    &certificate_hello,
+    &tls12_hello,
+    &tls13_hello,
 };
 }  // namespace
 

@@ -52,7 +52,7 @@ PairView injected_pair() {
   pair.as_number = 9198;
   pair.round = 2;
   pair.vantage = "almaty";
-  pair.hello = "certificate";
+  pair.hello = "tls12";
   pair.changes = {{1, start_ms, Verdict::same, Interference::no, {}}};
   return pair;
 }
@@ -118,7 +118,7 @@ RoundRecord finished_round() {
   round.started_ms = start_ms;
   round.last_checkpoint_ms = round.ended_ms = start_ms + 5000;
   round.vantage = "almaty";
-  round.hello = "certificate";
+  round.hello = "tls12";
   round.seed = 42;
   round.names = {"control.example", "facebook.com"};
   round.controls = 1;

@@ -71,7 +71,7 @@ TEST_F(TraceOfARound, WhatWasAskedComesFromTheRound) {
   EXPECT_EQ(config.names.names, (std::vector<std::string>{"control.example", "facebook.com"}));
   EXPECT_EQ(config.names.controls, 1u);
   EXPECT_EQ(config.target_port, 443);
-  EXPECT_EQ(config.hello->name, "certificate");
+  EXPECT_EQ(config.hello->name, "tls12");
   EXPECT_EQ(config.seed, 42u);
   EXPECT_FALSE(options.seed_given);
   EXPECT_EQ(config.vantage, "almaty");

@@ -3,7 +3,8 @@
 // that lengthens the answer before it or the flight around it.
 //
 // What is absent, and why:
-// - supported_versions: TLS 1.3 would hide the certificate. A server that knows only TLS 1.0 or 1.1
+// - supported_versions: TLS 1.3 would hide the certificate, and who speaks nothing else is asked
+//   again with another hello. A server that knows only TLS 1.0 or 1.1
 //   may answer with that (RFC 5246 E.1); its certificate is as clear.
 // - ALPN: a server that knows none of the offered protocols may refuse the handshake (RFC 7301 3.2:
 //   no_application_protocol), as mail and VPN servers on port 443 and HTTP/2-only ones do; without
@@ -86,8 +87,8 @@ constexpr HelloExtension extensions[] = {
 
 }  // namespace
 
-extern const HelloDescription certificate_hello = {
-    .name = "certificate",
+extern const HelloDescription tls12_hello = {
+    .name = "tls12",
     .meaning = "TLS 1.2 with every usual RSA and ECDSA suite: the certificate comes in clear",
     .record_version = 0x0301,
     .client_version = 0x0303,
