@@ -40,6 +40,11 @@ inline constexpr uint8_t retransmissions = 3;
 // last segment that brought news; 99.9 % of SYN-ACKs come within 8.2 s, and answers are no slower.
 inline constexpr uint32_t silence_ms = 8000;
 
+// An encrypted flight that may be at its end is taken for whole when nothing more has come for so
+// long. A server sends it in one go: what follows a pause is what its congestion window had no room
+// for, a round trip later.
+inline constexpr uint32_t flight_pause_ms = 500;
+
 // A flow that is older ends at its next event, whatever trickles in (a tarpit's byte now and then
 // is news); without an event its silence ends it.
 inline constexpr uint32_t flow_lifetime_ms = 60000;

@@ -22,6 +22,13 @@ struct Launch {
   double rate;
 };
 
+// Of what was encrypted the worker could not tell whether it was the host's own leaf.
+void finish_answer(Pass& pass, const Judgement& judgement) {
+  if (!judgement.observation.sealed) return;
+  const auto index = pass.answer_index(judgement.observation.host, judgement.observation.variant);
+  pass.answers.finish(*index, judgement.observation.ending == Ending::same);
+}
+
 int run_worker(void* argument) {
   const auto& launch = *static_cast<Launch*>(argument);
   launch.worker->run(*launch.pass, *launch.list, *launch.control, launch.rate);
@@ -30,14 +37,14 @@ int run_worker(void* argument) {
 
 }  // namespace
 
-PassRunner::PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked,
-                       TrustStore& trust, std::span<const VerdictRule* const> rules, Clock& clock,
-                       const std::atomic<int>& stop, const Config& config)
-    : port_(port), trust_(trust), rules_(rules), clock_(clock), stop_(stop) {
+PassRunner::PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& trust,
+                       std::span<const VerdictRule* const> rules, const KeyShares& keys,
+                       Clock& clock, const std::atomic<int>& stop, const Config& config)
+    : port_(port), judges_{trust, facts_, rules, keys}, clock_(clock), stop_(stop) {
   const Worker::Config share{config.packets_per_second / port.queues(),
                              config.bits_per_second / port.queues()};
   for (uint16_t queue = 0; queue < port.queues(); ++queue)
-    workers_.push_back(std::make_unique<Worker>(port, queue, hello, blocked, clock, share));
+    workers_.push_back(std::make_unique<Worker>(port, queue, blocked, clock, share));
 }
 
 bool PassRunner::run(const Work& work) {
@@ -77,13 +84,13 @@ bool PassRunner::run(const Work& work) {
   std::exception_ptr failure;
   try {
     const auto write = [&](std::vector<Judgement>& judgements) {
+      for (const Judgement& judgement : judgements) finish_answer(work.pass, judgement);
       work.write(judgements);
       control.judged.fetch_add(judgements.size());
     };
     // One batch at a time where a run is to be repeatable: what is learned from one chain may
     // decide on the next.
-    run_pipeline({drain, work.ask, write}, trust_, facts_, rules_,
-                 clock_.stepped() ? 1 : batches_under_way);
+    run_pipeline({drain, work.ask, write}, judges_, clock_.stepped() ? 1 : batches_under_way);
   } catch (...) {
     // The workers must be home before anything that they use goes away.
     failure = std::current_exception();

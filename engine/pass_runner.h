@@ -34,8 +34,8 @@ class PassRunner {
     std::function<void()> tick;
   };
 
-  PassRunner(const Port& port, const ClientHello& hello, const PrefixSet& blocked,
-             TrustStore& trust, std::span<const VerdictRule* const> rules, Clock& clock,
+  PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& trust,
+             std::span<const VerdictRule* const> rules, const KeyShares& keys, Clock& clock,
              const std::atomic<int>& stop, const Config& config);
 
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
@@ -46,9 +46,8 @@ class PassRunner {
 
  private:
   const Port& port_;
-  TrustStore& trust_;
   FactsCache facts_;
-  std::span<const VerdictRule* const> rules_;
+  Judges judges_;
   Clock& clock_;
   const std::atomic<int>& stop_;
   std::vector<std::unique_ptr<Worker>> workers_;

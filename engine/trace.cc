@@ -30,8 +30,8 @@ constexpr uint32_t rests = 4;
 constexpr uint32_t late_ms = 2000;
 constexpr int64_t syn_interval_ms = 1000;
 
-// What a connection sends: the hello, and the sequence numbers of SYN and FIN.
-constexpr uint32_t connection_bytes = limits::client_hello_bytes + 2;
+// What a connection sends: two hellos at most, and the sequence numbers of SYN and FIN.
+constexpr uint32_t connection_bytes = 2 * limits::client_hello_bytes + 2;
 
 // An independent path's probes are for all hops at once, so each router meets few of them.
 constexpr double probes_per_sweep = 8;

@@ -58,8 +58,8 @@ rte_ring* make_ring(uint16_t queue, uint32_t flows) {
 
 }  // namespace
 
-Worker::Worker(const Port& port, uint16_t queue, const ClientHello& hello, const PrefixSet& blocked,
-               Clock& clock, const Config& config)
+Worker::Worker(const Port& port, uint16_t queue, const PrefixSet& blocked, Clock& clock,
+               const Config& config)
     : port_(port),
       queue_(queue),
       blocked_(blocked),
@@ -70,8 +70,7 @@ Worker::Worker(const Port& port, uint16_t queue, const ClientHello& hello, const
                    .next_hop = &port.next_hop(),
                    .frames = {}},
       syn_(port.endpoint()),
-      connections_("steppe-flows-" + std::to_string(queue), config.flows, hello, transmitter_,
-                   clock),
+      connections_("steppe-flows-" + std::to_string(queue), config.flows, transmitter_, clock),
       pacer_(config.packets_per_second, config.bits_per_second, clock.ticks_per_second(),
              clock.ticks()),
       ring_(make_ring(queue, config.flows)),
@@ -86,7 +85,7 @@ Worker::~Worker() {
 void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) {
   pass_ = &pass;
   connections_.begin_pass(pass);
-  handed_over_ = 0;
+  handed_over_ = awaited_ = 0;
   window_ = window_before_ = {0, probes_, connections_.answered()};
   now_ticks_ = clock_.ticks();
   // Politeness counts probes; the operator's rate counts all that leaves.
@@ -301,6 +300,9 @@ bool Worker::hand_over() {
   if (waiting.empty()) return true;
   const unsigned handed = rte_ring_enqueue_burst_elem(
       ring_, waiting.data(), sizeof(Observation), static_cast<unsigned>(waiting.size()), nullptr);
+  // A sequence goes on when the judges have opened what was sealed.
+  for (unsigned i = 0; i < handed; ++i)
+    if (waiting[i].sealed && !pass_->step_columns.empty()) awaited_ = handed_over_ + i + 1;
   waiting.erase(waiting.begin(), waiting.begin() + handed);
   handed_over_ += handed;
   return waiting.empty();
@@ -310,8 +312,9 @@ bool Worker::hand_over() {
 // that nothing depends on how fast they are.
 void Worker::take_turns(bool busy, PassControl& control) {
   const bool moved = port_.peer()->step(clock_.elapsed_ns()) > 0;
-  while (handed_over_ - control.judged.load() > lockstep_backlog && control.stop.load() < 2)
-    rte_delay_us_sleep(nap_us);
+  const uint64_t awaited =
+      std::max(awaited_, handed_over_ - std::min(handed_over_, lockstep_backlog));
+  while (control.judged.load() < awaited && control.stop.load() < 2) rte_delay_us_sleep(nap_us);
   clock_.advance_ns(busy || moved ? busy_step_ns : idle_step_ns);
 }
 

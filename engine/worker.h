@@ -50,8 +50,8 @@ class Worker {
   };
 
   // One of `port`'s queues. blocked: no frame goes there. All are kept by reference.
-  Worker(const Port& port, uint16_t queue, const ClientHello& hello, const PrefixSet& blocked,
-         Clock& clock, const Config& config);
+  Worker(const Port& port, uint16_t queue, const PrefixSet& blocked, Clock& clock,
+         const Config& config);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -103,6 +103,7 @@ class Worker {
   };
   Window window_, window_before_;
   uint64_t handed_over_ = 0;  // observations of this pass
+  uint64_t awaited_ = 0;      // so many of them must be judged before time goes on, in lockstep
   uint64_t sent_ = 0, sent_bytes_ = 0, received_ = 0, probes_ = 0, blocked_frames_ = 0;
   WorkerFigures figures_;
 };

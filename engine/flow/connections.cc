@@ -2,6 +2,7 @@
 #include "engine/flow/connections.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace steppe {
@@ -18,6 +19,14 @@ constexpr uint32_t copied_bytes = 256;
 // A segment below this is taken for the last one that the server has to send: acknowledged at once.
 // Full ones are acknowledged in pairs (RFC 9293 3.8.6.3).
 constexpr uint16_t full_segment_bytes = 536;
+
+// What goes out in one segment, whatever a host announces: less makes no progress, more does not
+// fit an Ethernet frame.
+constexpr uint16_t segment_bytes_min = 64, segment_bytes_max = 1460;
+constexpr uint16_t segment_bytes_default = 536;  // RFC 9293 3.7.1
+
+// All that a client says here: two hellos at most.
+constexpr size_t hellos_bytes = 2 * limits::client_hello_bytes;
 
 // What we announce once a connection is open, to hosts that scale windows.
 constexpr int32_t receive_window = int32_t{segment_window} << window_scale;
@@ -40,11 +49,6 @@ bool outlived(const FlowSide& side, uint32_t now_ms, uint32_t lifetime_ms) {
   return now_ms - side.started_ms > lifetime_ms;
 }
 
-// Of a connection's hello: the same in each of its retransmissions.
-uint64_t random_of(const Flow& flow) {
-  return uint64_t{flow.initial_sequence} << 32 | flow.address;
-}
-
 void free_held(rte_mbuf* frame) {
   while (frame != nullptr) {
     rte_mbuf* next = frame->next;
@@ -56,13 +60,9 @@ void free_held(rte_mbuf* frame) {
 
 }  // namespace
 
-Connections::Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
-                         Transmitter& transmitter, const Clock& clock)
-    : hello_(hello),
-      transmitter_(transmitter),
-      clock_(clock),
-      table_(name, capacity),
-      timers_(table_.sides()) {
+Connections::Connections(const std::string& name, uint32_t capacity, Transmitter& transmitter,
+                         const Clock& clock)
+    : transmitter_(transmitter), clock_(clock), table_(name, capacity), timers_(table_.sides()) {
   observations.reserve(4096);
 }
 
@@ -178,6 +178,9 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   FlowSide& side = table_.side(flow);
   side.started_ms = now_ms;
   side.window = segment.window;
+  side.segment_bytes = std::clamp<uint16_t>(
+      segment.announced_mss == 0 ? segment_bytes_default : segment.announced_mss, segment_bytes_min,
+      segment_bytes_max);
   if (!pass_->sweeps.empty()) {
     begin_sweep(*flow, pass_->sweep(flow->host, flow->variant), now_ms);
     return PacketOutcome::syn_ack_opened;
@@ -187,14 +190,31 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   return PacketOutcome::syn_ack_opened;
 }
 
+// The hello and, once it was asked for, the second one. What it must hold heads the flight.
+size_t Connections::write_hellos(const Flow& flow, std::span<uint8_t> out) {
+  const ClientHello& hello = pass_->hello(flow.host);
+  const std::string_view server_name = pass_->server_name(flow.host, flow.variant);
+  const uint64_t random = hello_random(flow.initial_sequence, flow.address);
+  const size_t first = hello.write(out, server_name, random);
+  if (!table_.side(&flow).hello_retried) return first;
+  std::array<uint8_t, 2 * limits::hello_retry_bytes> copied;
+  std::array<uint8_t, limits::hello_retry_bytes> message;
+  const auto bytes = std::min<uint32_t>(flow.flight->pkt_len, copied.size());
+  const auto* head =
+      static_cast<const uint8_t*>(rte_pktmbuf_read(flow.flight, 0, bytes, copied.data()));
+  const auto found = first_message({head, bytes}, message);
+  const auto retry = found ? read_hello_retry(*found) : std::nullopt;
+  if (!retry) return first;
+  return first + hello.write_retry(out.subspan(first), server_name, random, *retry);
+}
+
 // What of the hello is not acknowledged, as far as the host's window goes; one byte where it is
 // shut and the timer asks for a window probe (RFC 9293 3.8.6.1); a bare ACK where there is nothing
 // else to say.
 void Connections::send_hello(Flow& flow) {
   FlowSide& side = table_.side(&flow);
-  std::array<uint8_t, limits::client_hello_bytes> bytes;
-  const size_t length =
-      hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random_of(flow));
+  std::array<uint8_t, hellos_bytes> bytes;
+  const size_t length = write_hellos(flow, bytes);
   side.hello_bytes = static_cast<uint16_t>(length);
   const bool probing = side.window == 0 && side.retransmissions > 0;
   const size_t room = probing ? 1 : side.window;
@@ -203,9 +223,24 @@ void Connections::send_hello(Flow& flow) {
   side.hello_sent = std::max(side.hello_sent, static_cast<uint16_t>(end));
   flow.state =
       static_cast<uint32_t>(end < length ? FlowState::hello_waiting : FlowState::hello_sent);
-  transmitter_.segment(flow.address, flow.source_port, send_unacknowledged(flow), flow.receive_next,
-                       end > begin ? ack_flag | psh_flag : ack_flag,
-                       std::span(bytes).subspan(begin, end - begin), reach(flow));
+  if (end == begin) return send_acknowledgement(flow);
+  send_pieces(flow, std::span(bytes).subspan(begin, end - begin), send_unacknowledged(flow),
+              reach(flow).ttl);
+}
+
+// In as few segments as the host takes. ttl: see Reach.
+void Connections::send_pieces(Flow& flow, std::span<const uint8_t> bytes, uint32_t sequence,
+                              uint8_t ttl) {
+  FlowSide& side = table_.side(&flow);
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min<size_t>(bytes.size(), side.segment_bytes));
+    bytes = bytes.subspan(piece.size());
+    Reach reach;
+    if (ttl != 0) reach = {.ttl = ttl, .identification = identification_of(sequence, ttl)};
+    transmitter_.segment(flow.address, flow.source_port, sequence, flow.receive_next,
+                         bytes.empty() ? ack_flag | psh_flag : ack_flag, piece, reach);
+    sequence += static_cast<uint32_t>(piece.size());
+  }
   side.acknowledgement_owed = false;
 }
 
@@ -286,15 +321,24 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
   if (filled_gap && !deliver_held(flow, segment.ttl, fin)) return PacketOutcome::data;
   if (fin) {
     flow.receive_next += 1;
-    end(flow, Ending::closed, static_cast<uint8_t>(flow.flight != nullptr), segment.ttl);
+    end(flow, Ending::closed,
+        flow.flight != nullptr ? detail::closed_in_answer : detail::closed_before_answer,
+        segment.ttl);
     return PacketOutcome::fin;
   }
   if (outlived(side, now_ms, lifetime_ms())) {
     end(flow, Ending::timeout, detail::flight_broke_off, segment.ttl);
     return PacketOutcome::data;
   }
-  flow.state = static_cast<uint32_t>(FlowState::receiving);
-  restart_timer(flow, TimerClass::silence, now_ms);
+  if (flow.tls.take_retry()) {
+    answer_retry(flow, segment.ttl, now_ms);
+    return PacketOutcome::data;
+  }
+  // Data says that the hello has arrived; of a second one only its acknowledgement does.
+  if (!side.hello_retried || flow.hello_acknowledged == side.hello_bytes) {
+    flow.state = static_cast<uint32_t>(FlowState::receiving);
+    restart_timer(flow, flow.tls.may_be_over() ? TimerClass::pause : TimerClass::silence, now_ms);
+  }
   // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC
   // 9293 3.7.4) the rest waits for our ACK.
   if (side.acknowledgement_owed || filled_gap || fresh_bytes < full_segment_bytes ||
@@ -387,7 +431,10 @@ bool Connections::deliver(Flow& flow, rte_mbuf* data, uint8_t ttl) {
       end(flow, Ending::not_tls, 0, ttl);
       return false;
     case TlsProgress::no_certificate:
-      end(flow, Ending::closed, 2, ttl);
+      end(flow, Ending::closed, detail::anonymous, ttl);
+      return false;
+    case TlsProgress::encrypted:
+      end(flow, Ending::encrypted, 0, ttl);
       return false;
     case TlsProgress::same:
     case TlsProgress::more:
@@ -398,6 +445,21 @@ bool Connections::deliver(Flow& flow, rte_mbuf* data, uint8_t ttl) {
     return false;
   }
   return true;
+}
+
+// The server wants another hello on the same connection (RFC 8446 4.1.4).
+void Connections::answer_retry(Flow& flow, uint8_t ttl, uint32_t now_ms) {
+  FlowSide& side = table_.side(&flow);
+  std::array<uint8_t, hellos_bytes> bytes;
+  const size_t first = write_hellos(flow, bytes);
+  side.hello_retried = true;
+  // The first hello has arrived, whether its acknowledgement has or not.
+  flow.hello_acknowledged = std::max(flow.hello_acknowledged, static_cast<uint16_t>(first));
+  if (write_hellos(flow, bytes) == first)
+    return end(flow, Ending::closed, detail::retry_unanswerable, ttl);
+  side.retransmissions = 0;
+  restart_timer(flow, TimerClass::retransmit_first, now_ms);
+  send_hello(flow);
 }
 
 // --- Sweeps --------------------------------------------------------------------------------------
@@ -414,19 +476,15 @@ void Connections::begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms) {
 // Whatever window the host has announced: it is not the host that is asked.
 void Connections::send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms) {
   FlowSide& side = table_.side(&flow);
-  std::array<uint8_t, limits::client_hello_bytes> bytes;
-  const size_t length =
-      hello_.write(bytes, pass_->server_name(flow.host, flow.variant), random_of(flow));
+  std::array<uint8_t, hellos_bytes> bytes;
+  const size_t length = write_hellos(flow, bytes);
   side.hello_bytes = side.hello_sent = static_cast<uint16_t>(length);
   sweep.sent = ttl == sweep.ttl.load(std::memory_order_relaxed) ? sweep.sent + 1 : 1;
   sweep.ttl.store(ttl, std::memory_order_relaxed);
   sweep.sent_ms = now_ms;
   sweep.heard_ms = 0;
   ++sweep.hellos;
-  const uint32_t sequence = flow.initial_sequence + 1;
-  transmitter_.segment(flow.address, flow.source_port, sequence, flow.receive_next,
-                       ack_flag | psh_flag, std::span(bytes).first(length),
-                       {.ttl = ttl, .identification = identification_of(sequence, ttl)});
+  send_pieces(flow, std::span(bytes).first(length), flow.initial_sequence + 1, ttl);
 }
 
 // Something has the hello. Which TTL brought it there is known now, and the rest of the connection
@@ -534,6 +592,8 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
     send_hello(flow);
     return;
   }
+  if (side.timer == static_cast<uint8_t>(TimerClass::pause))
+    return end(flow, Ending::encrypted, 0, 0);
   const uint8_t phase = state == FlowState::receiving       ? detail::flight_broke_off
                         : state == FlowState::hello_waiting ? detail::window_shut
                                                             : detail::hello_unanswered;
@@ -549,16 +609,18 @@ void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
   reset_behind(flow);
   rte_mbuf* flight = nullptr;
   if (ending != Ending::same) std::swap(flight, flow.flight);
+  const bool sealed = flight != nullptr && flow.tls.encrypted();
   observations.push_back({.host = flow.host,
                           .variant = flow.variant,
                           .ending = ending,
                           .detail = detail,
                           .received_ttl = ttl,
-                          .reserved = 0,
+                          .sealed = sealed,
                           .flight_bytes = flight == nullptr ? 0 : flight->pkt_len,
                           .time_ms = clock_.unix_ms(),
                           .flight = flight});
-  pass_->answers.finish(*pass_->answer_index(flow.host, flow.variant), ending == Ending::same);
+  if (!sealed)
+    pass_->answers.finish(*pass_->answer_index(flow.host, flow.variant), ending == Ending::same);
   forget(flow);
 }
 
@@ -579,7 +641,7 @@ void Connections::report_unopened(const Segment* segment, const IcmpError* icmp,
                           .ending = segment != nullptr ? Ending::refused : Ending::unreachable,
                           .detail = icmp != nullptr ? icmp->code : detail::syn_refused,
                           .received_ttl = segment != nullptr ? segment->ttl : uint8_t{0},
-                          .reserved = 0,
+                          .sealed = false,
                           .flight_bytes = 0,
                           .time_ms = clock_.unix_ms(),
                           .flight = nullptr});

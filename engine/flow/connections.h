@@ -18,7 +18,6 @@
 #include "engine/flow/transmitter.h"
 #include "engine/judge/observation.h"
 #include "engine/plan/clock.h"
-#include "engine/wire/client_hello.h"
 #include "engine/wire/frame.h"
 
 namespace steppe {
@@ -28,8 +27,8 @@ namespace steppe {
 class Connections {
  public:
   // clock: for observations' time stamps.
-  Connections(const std::string& name, uint32_t capacity, const ClientHello& hello,
-              Transmitter& transmitter, const Clock& clock);
+  Connections(const std::string& name, uint32_t capacity, Transmitter& transmitter,
+              const Clock& clock);
   ~Connections();
 
   // REQUIRES that no connection is open. The pass is kept by reference until the next call.
@@ -65,7 +64,10 @@ class Connections {
   bool hold(Flow& flow, rte_mbuf* frame, const Segment& segment);
   bool deliver_held(Flow& flow, uint8_t ttl, bool& fin);
   bool deliver(Flow& flow, rte_mbuf* data, uint8_t ttl);
+  size_t write_hellos(const Flow& flow, std::span<uint8_t> out);
   void send_hello(Flow& flow);
+  void send_pieces(Flow& flow, std::span<const uint8_t> bytes, uint32_t sequence, uint8_t ttl);
+  void answer_retry(Flow& flow, uint8_t ttl, uint32_t now_ms);
   void send_acknowledgement(Flow& flow);
   void begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms);
   void send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms);
@@ -101,7 +103,6 @@ class Connections {
     return {.ttl = ttl, .identification = identification_of(flow.initial_sequence + 1, ttl)};
   }
 
-  const ClientHello& hello_;
   Transmitter& transmitter_;
   const Clock& clock_;
   FlowTable table_;

@@ -29,7 +29,7 @@ struct alignas(64) Flow {
   uint32_t variant : 24;
   uint32_t state : 8;  // FlowState
   uint16_t source_port;
-  uint16_t hello_acknowledged;  // bytes of the hello: SND.UNA - initial_sequence - 1
+  uint16_t hello_acknowledged;  // bytes of the hellos: SND.UNA - initial_sequence - 1
 };
 static_assert(sizeof(Flow) == 64);
 
@@ -37,14 +37,16 @@ static_assert(sizeof(Flow) == 64);
 struct FlowSide {
   uint32_t next, previous;           // in the timer list
   uint32_t deadline_ms, started_ms;  // on the worker's clock
-  uint16_t hello_bytes;              // length of the hello
-  uint16_t hello_sent;  // bytes of it that ever went out: SND.NXT - initial_sequence - 1
-  uint16_t window;      // the host's, as last announced, at most 65,535
-  uint8_t timer : 4;    // TimerClass
+  uint16_t hello_bytes;              // length of the hello; with the second one, of both
+  uint16_t hello_sent;     // bytes of it that ever went out: SND.NXT - initial_sequence - 1
+  uint16_t window;         // the host's, as last announced, at most 65,535
+  uint16_t segment_bytes;  // the longest payload that the host takes in one segment
+  uint8_t timer;           // TimerClass
   uint8_t retransmissions : 3;
   uint8_t acknowledgement_owed : 1;
+  uint8_t hello_retried : 1;  // a HelloRetryRequest heads the flight, and is answered
   uint8_t held_segments;
 };
-static_assert(sizeof(FlowSide) == 24);
+static_assert(sizeof(FlowSide) == 28);
 
 }  // namespace steppe

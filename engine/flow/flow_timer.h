@@ -20,14 +20,18 @@ enum class TimerClass : uint8_t {
   retransmit_third,
   silence,
   sweep,
+  pause,
 };
 
 class FlowTimers {
  public:
   static constexpr uint32_t none = UINT32_MAX;
-  static constexpr std::array<uint32_t, 5> duration_ms = {
-      limits::retransmission_first_ms, limits::retransmission_first_ms * 2,
-      limits::retransmission_first_ms * 4, limits::silence_ms, limits::sweep_look_ms};
+  static constexpr std::array<uint32_t, 6> duration_ms = {limits::retransmission_first_ms,
+                                                          limits::retransmission_first_ms * 2,
+                                                          limits::retransmission_first_ms * 4,
+                                                          limits::silence_ms,
+                                                          limits::sweep_look_ms,
+                                                          limits::flight_pause_ms};
 
   // sides: one for each flow index; kept by reference.
   explicit FlowTimers(std::span<FlowSide> sides) : sides_(sides) {}

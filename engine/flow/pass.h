@@ -17,6 +17,7 @@
 #include "engine/plan/names.h"
 #include "engine/plan/prefix_set.h"
 #include "engine/plan/work_list.h"
+#include "engine/wire/client_hello.h"
 
 namespace steppe {
 
@@ -25,14 +26,22 @@ struct HostPlan {
   std::span<const uint8_t> baseline_leaf;  // DER; empty: none known yet
   bool own_control = false;  // controls are asked with `own_name` (empty: without a name)
   std::string own_name;
+  uint8_t hello = 0;  // of the pass's
 };
+
+// What the random bytes of a connection's hello are made of: the same in each retransmission, and
+// for the judge who needs the transcript.
+constexpr uint64_t hello_random(uint32_t initial_sequence, uint32_t address) {
+  return uint64_t{initial_sequence} << 32 | address;
+}
 
 // Read-only while a pass runs, but for `answers`. A host's index is the rank of its address.
 struct Pass {
   Cookie cookie;
   const PrefixSet& addresses;  // of the hosts
   const NameTable& names;
-  std::span<const HostPlan> hosts;  // by index; empty in discovery: nothing known of any host
+  std::span<const HostPlan> hosts;      // by index; empty in discovery: nothing known of any host
+  std::span<const ClientHello> hellos;  // as HostPlan names them; the first where nothing is known
   AnswerMap& answers;
   uint32_t variants;  // of the cookie, all hosts'
   // Confirming passes only: host i's step s asks for column step_columns[answers_at[i] /
@@ -79,6 +88,9 @@ struct Pass {
     if (!hosts.empty() && hosts[host].own_control && names.is_control(asked))
       return hosts[host].own_name;
     return names.names[asked];
+  }
+  const ClientHello& hello(uint32_t host) const {
+    return hellos[hosts.empty() ? 0 : hosts[host].hello];
   }
   std::span<const uint8_t> baseline(uint32_t host) const {
     return hosts.empty() ? std::span<const uint8_t>{} : hosts[host].baseline_leaf;

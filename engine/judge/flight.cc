@@ -3,7 +3,10 @@
 // nothing like the worker's single sweep over pieces, which is what makes a comparison worth it.
 #include "engine/judge/flight.h"
 
-#include <optional>
+#include <algorithm>
+
+#include "engine/wire/byte_reader.h"
+#include "engine/wire/hello_retry.h"
 
 namespace steppe {
 namespace {
@@ -14,39 +17,7 @@ constexpr size_t record_header_bytes = 5, fragment_bytes_max = (1 << 14) + 2048;
 constexpr uint8_t alert_warning = 1, alert_close_notify = 0;
 // RFC 5246 7.4.
 constexpr uint8_t type_server_hello = 2, type_certificate = 11;
-constexpr size_t message_header_bytes = 4, random_bytes = 32;
-
-// Reads big-endian numbers and pieces off the front; what is not there is nullopt.
-class Reader {
- public:
-  explicit Reader(std::span<const uint8_t> bytes) : rest_(bytes) {}
-
-  size_t left() const { return rest_.size(); }
-
-  std::optional<uint32_t> number(size_t bytes) {
-    if (rest_.size() < bytes) return std::nullopt;
-    uint32_t value = 0;
-    for (const uint8_t byte : rest_.first(bytes)) value = value << 8 | byte;
-    rest_ = rest_.subspan(bytes);
-    return value;
-  }
-
-  std::optional<std::span<const uint8_t>> piece(size_t bytes) {
-    if (rest_.size() < bytes) return std::nullopt;
-    const auto front = rest_.first(bytes);
-    rest_ = rest_.subspan(bytes);
-    return front;
-  }
-
-  std::span<const uint8_t> all() {
-    const auto everything = rest_;
-    rest_ = {};
-    return everything;
-  }
-
- private:
-  std::span<const uint8_t> rest_;
-};
+constexpr size_t message_header_bytes = 4;
 
 // Only warnings may stand between handshake records (RFC 6066 3: unrecognized_name), and
 // close_notify is the end whatever its level (RFC 5246 7.2.1).
@@ -57,7 +28,7 @@ bool is_passing_alert(std::span<const uint8_t> fragment) {
 // Appends the handshake bytes of all records up to the first that is neither handshake nor a
 // warning. A cut-off last record gives what there is of it.
 void take_records_off(std::span<const uint8_t> bytes, Flight& flight) {
-  Reader reader{bytes};
+  ByteReader reader{bytes};
   while (reader.left() >= record_header_bytes) {
     const uint32_t type = *reader.number(1), major = *reader.number(1);
     reader.number(1);  // the minor version: servers write 0 to 3 here (RFC 5246 E.1)
@@ -75,21 +46,10 @@ void take_records_off(std::span<const uint8_t> bytes, Flight& flight) {
   }
 }
 
-// RFC 5246 7.4.1.3.
-void read_server_hello(std::span<const uint8_t> body, Flight& flight) {
-  Reader reader{body};
-  const auto version = reader.number(2);
-  if (!version || !reader.piece(random_bytes)) return;
-  flight.version = static_cast<uint16_t>(*version);
-  const auto session_id_bytes = reader.number(1);
-  if (!session_id_bytes || !reader.piece(*session_id_bytes)) return;
-  if (const auto suite = reader.number(2)) flight.cipher_suite = static_cast<uint16_t>(*suite);
-}
-
 // RFC 5246 7.4.2: certificate_list<0..2^24-1> of ASN.1Cert<1..2^24-1>. Returns whether the list
 // fills its message and its certificates fill the list.
 bool read_certificates(std::span<const uint8_t> body, Flight& flight) {
-  Reader reader{body};
+  ByteReader reader{body};
   const auto list_bytes = reader.number(3);
   if (!list_bytes) return false;
   const bool fills = *list_bytes == reader.left();
@@ -103,18 +63,54 @@ bool read_certificates(std::span<const uint8_t> body, Flight& flight) {
   return fills;
 }
 
+// RFC 8446 4.2.1, 4.2.8: of the extensions of a ServerHello two say more than that they are there.
+void read_extension(uint32_t type, std::span<const uint8_t> data, ServerHello& hello) {
+  constexpr uint32_t supported_versions = 43, key_share = 51;
+  hello.extensions.push_back(static_cast<uint16_t>(type));
+  ByteReader reader{data};
+  if (type == supported_versions)
+    hello.version = static_cast<uint16_t>(reader.number(2).value_or(hello.version));
+  if (type == key_share) {
+    hello.group = static_cast<uint16_t>(reader.number(2).value_or(0));
+    hello.key_exchange = reader.vector(2).value_or(std::span<const uint8_t>{});
+  }
+}
+
 }  // namespace
+
+ServerHello read_server_hello(std::span<const uint8_t> body) {
+  ByteReader reader{body};
+  ServerHello hello;
+  const auto version = reader.number(2);
+  const auto random = reader.piece(hello_retry_random.size());
+  if (!version || !random) return hello;
+  hello.legacy_version = hello.version = static_cast<uint16_t>(*version);
+  hello.is_retry = std::ranges::equal(*random, hello_retry_random);
+  if (!reader.vector(1)) return hello;  // the session id
+  const auto suite = reader.number(2);
+  if (!suite || !reader.number(1)) return hello;  // the compression method
+  hello.cipher_suite = static_cast<uint16_t>(*suite);
+  const auto extensions = reader.vector(2);
+  if (!extensions) return hello;
+  for (ByteReader list{*extensions}; list.left() > 0;) {
+    const auto type = list.number(2);
+    const auto data = list.vector(2);
+    if (!type || !data) break;
+    read_extension(*type, *data, hello);
+  }
+  return hello;
+}
 
 Flight read_flight(std::span<const uint8_t> bytes) {
   Flight flight;
   take_records_off(bytes, flight);
-  Reader reader{flight.messages};
+  ByteReader reader{flight.messages};
   while (reader.left() >= message_header_bytes) {
     const uint32_t type = *reader.number(1);
     const auto whole = reader.piece(*reader.number(3));
     const auto body = whole ? *whole : reader.all();
     if (type == type_server_hello) {
-      read_server_hello(body, flight);
+      flight.hello = read_server_hello(body);
     } else if (type == type_certificate) {
       const bool good = read_certificates(body, flight);
       flight.complete = whole.has_value() && good;

@@ -27,68 +27,94 @@ std::vector<uint8_t> take_flight(rte_mbuf* flight) {
   return bytes;
 }
 
+std::span<const uint8_t> leaf_of(const Asked& asked) {
+  const bool known = asked.baseline != nullptr && !asked.baseline->empty();
+  return known ? std::span<const uint8_t>(asked.baseline->front()) : std::span<const uint8_t>{};
+}
+
+// How the connection really ended, now that its flight is open.
+void unseal(const Flight& flight, Observation& observation) {
+  if (flight.same) {
+    observation.ending = Ending::same;
+  } else if (flight.complete) {
+    observation.ending = Ending::certificate;
+  } else if (flight.alert) {
+    observation.ending = Ending::alert;
+    observation.detail = *flight.alert;
+  } else if (flight.broken) {
+    observation.ending = Ending::not_tls;
+  } else if (observation.ending == Ending::encrypted) {
+    // What looked like its end was a pause that lasted.
+    observation.ending = Ending::timeout;
+    observation.detail = detail::flight_broke_off;
+  }
+}
+
 }  // namespace
 
 std::vector<std::span<const uint8_t>> spans_of(const Chain& chain) {
   return {chain.begin(), chain.end()};
 }
 
-Judgement judge(const Observation& observation, const Asked& asked, TrustStore& trust,
-                FactsCache& cache, std::span<const VerdictRule* const> rules) {
+Judgement judge(const Observation& observation, const Asked& asked, Judges& judges) {
   Judgement judgement;
   judgement.observation = observation;
   judgement.observation.flight = nullptr;
-  Facts facts{.ending = observation.ending,
-              .detail = observation.detail,
+  const std::vector<uint8_t> bytes = take_flight(observation.flight);
+  Flight flight;
+  if (observation.sealed) {
+    flight = judges.readers.local().read(bytes, asked.hello, asked.server_name, leaf_of(asked));
+    unseal(flight, judgement.observation);
+  } else if (observation.ending == Ending::certificate) {
+    flight = read_flight(bytes);
+  }
+  Facts facts{.ending = judgement.observation.ending,
+              .detail = judgement.observation.detail,
               .baseline = asked.baseline_facts,
               .trust = {}};
-  const std::vector<uint8_t> bytes = take_flight(observation.flight);
-  if (observation.ending == Ending::certificate) {
-    const Flight flight = read_flight(bytes);
-    judgement.tls_version = flight.version;
-    judgement.cipher_suite = flight.cipher_suite;
-    trust.learn(flight.chain);
-    judgement.trust = trust.verify(flight.chain);
-    judgement.facts = cache.read(flight.chain);
+  if (facts.ending == Ending::certificate) {
+    judges.trust.learn(flight.chain);
+    judgement.trust = judges.trust.verify(flight.chain);
+    judgement.facts = judges.facts.read(flight.chain);
     for (const auto& certificate : flight.chain)
       judgement.chain.emplace_back(certificate.begin(), certificate.end());
     if (asked.baseline != nullptr)
-      judgement.evidence = cache.compare(spans_of(*asked.baseline), flight.chain, asked.server_name,
-                                         judgement.trust);
+      judgement.evidence = judges.facts.compare(spans_of(*asked.baseline), flight.chain,
+                                                asked.server_name, judgement.trust);
     facts.chain = &judgement.facts;
     facts.evidence = judgement.evidence ? &*judgement.evidence : nullptr;
     facts.trust = judgement.trust;
   }
-  judgement.verdict = classify(rules, facts).verdict;
+  judgement.hello = std::move(flight.hello);
+  judgement.hello.key_exchange = {};
+  judgement.verdict = classify(judges.rules, facts).verdict;
   return judgement;
 }
 
-void run_pipeline(const PipelineStages& stages, TrustStore& trust, FactsCache& facts,
-                  std::span<const VerdictRule* const> rules, size_t batches) {
+void run_pipeline(const PipelineStages& stages, Judges& judges, size_t batches) {
   using Observations = std::vector<Observation>;
   using Judgements = std::vector<Judgement>;
   namespace tbb = oneapi::tbb;
   tbb::parallel_pipeline(
-      batches, tbb::make_filter<void, Observations>(tbb::filter_mode::serial_in_order,
-                                                    [&](tbb::flow_control& control) {
-                                                      Observations drained;
-                                                      if (!stages.drain(drained, batch_size))
-                                                        control.stop();
-                                                      return drained;
-                                                    }) &
-                   tbb::make_filter<Observations, Judgements>(
-                       tbb::filter_mode::parallel,
-                       [&](const Observations& observations) {
-                         Judgements judgements;
-                         judgements.reserve(observations.size());
-                         for (const Observation& observation : observations)
-                           judgements.push_back(
-                               judge(observation, stages.ask(observation), trust, facts, rules));
-                         return judgements;
-                       }) &
-                   tbb::make_filter<Judgements, void>(
-                       tbb::filter_mode::serial_in_order,
-                       [&](Judgements judgements) { stages.write(judgements); }));
+      batches,
+      tbb::make_filter<void, Observations>(tbb::filter_mode::serial_in_order,
+                                           [&](tbb::flow_control& control) {
+                                             Observations drained;
+                                             if (!stages.drain(drained, batch_size)) control.stop();
+                                             return drained;
+                                           }) &
+          tbb::make_filter<Observations, Judgements>(
+              tbb::filter_mode::parallel,
+              [&](const Observations& observations) {
+                Judgements judgements;
+                judgements.reserve(observations.size());
+                for (const Observation& observation : observations)
+                  judgements.push_back(judge(observation, stages.ask(observation), judges));
+                return judgements;
+              }) &
+          tbb::make_filter<Judgements, void>(
+              tbb::filter_mode::serial_in_order,
+              [&](Judgements judgements) { stages.write(judgements); }));
 }
 
 }  // namespace steppe

@@ -3,6 +3,8 @@
 // parallel decode, trust, compare and verdict, serial write.
 #pragma once
 
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -13,6 +15,7 @@
 #include "engine/judge/evidence.h"
 #include "engine/judge/facts_cache.h"
 #include "engine/judge/observation.h"
+#include "engine/judge/tls13.h"
 #include "engine/judge/trust.h"
 #include "engine/judge/verdict_rule.h"
 
@@ -27,6 +30,7 @@ std::vector<std::span<const uint8_t>> spans_of(const Chain& chain);
 // What a host was asked, as far as judging needs it. The pointers live as long as the pass.
 struct Asked {
   std::string_view server_name;
+  AskedHello hello;
   const Chain* baseline = nullptr;  // null: none known
   const ChainFacts* baseline_facts = nullptr;
 };
@@ -39,7 +43,19 @@ struct Judgement {
   Chain chain;       // as received; empty if no certificate came, or if it was `same`
   ChainFacts facts;  // of that chain
   std::optional<Evidence> evidence;
-  uint16_t tls_version = 0, cipher_suite = 0;
+  ServerHello hello;
+};
+
+// What judging takes. Thread-safe; the parts live as long as it does.
+struct Judges {
+  Judges(TrustStore& trust, FactsCache& facts, std::span<const VerdictRule* const> rules,
+         const KeyShares& keys)
+      : trust(trust), facts(facts), rules(rules), readers([&keys] { return Tls13Reader(keys); }) {}
+
+  TrustStore& trust;
+  FactsCache& facts;
+  std::span<const VerdictRule* const> rules;
+  oneapi::tbb::enumerable_thread_specific<Tls13Reader> readers;
 };
 
 // Drain: appends what the workers have said, at most `most`, and returns false once nothing will
@@ -55,11 +71,10 @@ struct PipelineStages {
 // batches: so many batches of observations are under way at once, at most; they bound the judges'
 // memory: 16 * 256 flights of a few KB.
 inline constexpr size_t batches_under_way = 16;
-void run_pipeline(const PipelineStages& stages, TrustStore& trust, FactsCache& facts,
-                  std::span<const VerdictRule* const> rules, size_t batches = batches_under_way);
+void run_pipeline(const PipelineStages& stages, Judges& judges, size_t batches = batches_under_way);
 
-// One observation. Takes the flight. Thread-safe.
-Judgement judge(const Observation& observation, const Asked& asked, TrustStore& trust,
-                FactsCache& cache, std::span<const VerdictRule* const> rules);
+// One observation. Takes the flight. If it was sealed, the judgement's observation ends as what
+// came out says. Thread-safe.
+Judgement judge(const Observation& observation, const Asked& asked, Judges& judges);
 
 }  // namespace steppe

@@ -160,6 +160,22 @@ bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte
          tcp->cksum == pseudo_header;
 }
 
+// The maximum segment size among a SYN's options (RFC 9293 3.7.1); 0: it is not there.
+uint16_t read_mss(std::span<const uint8_t> options) {
+  constexpr uint8_t kind_end = 0, kind_nothing = 1, kind_mss = 2, mss_bytes = 4;
+  while (!options.empty() && options[0] != kind_end) {
+    if (options[0] == kind_nothing) {
+      options = options.subspan(1);
+      continue;
+    }
+    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return 0;
+    if (options[0] == kind_mss && options[1] == mss_bytes)
+      return static_cast<uint16_t>(options[2] << 8 | options[3]);
+    options = options.subspan(options[1]);
+  }
+  return 0;
+}
+
 FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_header_bytes,
                    uint16_t ip_bytes, Segment& segment) {
   if (ip_bytes < ip_header_bytes + sizeof(rte_tcp_hdr)) return FrameKind::malformed;
@@ -176,6 +192,10 @@ FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_he
   segment.acknowledgement = rte_be_to_cpu_32(tcp->recv_ack);
   segment.window = rte_be_to_cpu_16(tcp->rx_win);
   segment.flags = tcp->tcp_flags;
+  segment.announced_mss = 0;
+  if ((segment.flags & RTE_TCP_SYN_FLAG) != 0)
+    segment.announced_mss =
+        read_mss({reinterpret_cast<const uint8_t*>(tcp + 1), tcp_header_bytes - sizeof *tcp});
   segment.ttl = ip->time_to_live;
   segment.payload_offset =
       static_cast<uint16_t>(sizeof(rte_ether_hdr) + ip_header_bytes + tcp_header_bytes);

@@ -73,6 +73,7 @@ struct Segment {
   uint16_t host_port, local_port;
   uint32_t sequence, acknowledgement;
   uint16_t window;
+  uint16_t announced_mss;  // of a SYN: the longest segment that the host takes; 0: it says nothing
   uint8_t flags;
   uint8_t ttl;
   uint16_t payload_offset;  // from the start of the frame

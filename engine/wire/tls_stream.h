@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's flight of TLS 1.2, read as it streams in: records (RFC 5246 6.2.1), handshake
-// messages (7.4), and in the Certificate message (7.4.2) the leaf, compared with the expected one.
+// The server's flight, read as it streams in: records (RFC 5246 6.2.1), handshake messages (7.4),
+// and in the Certificate message (7.4.2) the leaf, compared with the expected one. Of TLS 1.3 all
+// behind the ServerHello is encrypted (RFC 8446 2); there only its end can be found.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 namespace steppe {
 
@@ -16,6 +18,7 @@ enum class TlsProgress : uint8_t {
   alert,           // a fatal alert, or close_notify; alert_description() says which
   not_tls,         // no TLS record, or a handshake that breaks the grammar
   no_certificate,  // ServerHelloDone without a Certificate (an anonymous suite): treated as closed
+  encrypted,       // a flight of TLS 1.3 up to what must be its Finished
 };
 
 // The parser's whole state, small enough for a flow's cache line. Total: any bytes, in any split,
@@ -31,34 +34,50 @@ class TlsStream {
 
   // AlertDescription (RFC 5246 7.2). Meaningful after TlsProgress::alert.
   uint8_t alert_description() const { return alert_description_; }
-  // Whether a ServerHello has begun.
-  bool hello_seen() const { return hello_seen_; }
+  // Whether a HelloRetryRequest is complete that has not been taken yet: the server awaits another
+  // hello (RFC 8446 4.1.4). Forgets it.
+  bool take_retry() { return std::exchange(retry_pending_, false); }
+  // Whether what is behind the ServerHello is encrypted.
+  bool encrypted() const { return part_ >= Part::encrypted; }
+  // Whether an encrypted flight may be at its end: the last record is whole, and there was room for
+  // a certificate. Not every server gives its Finished a record of its own; then only silence
+  // tells.
+  bool may_be_over() const;
 
  private:
-  // What the next handshake byte belongs to: a number (number_left_ > 0) or content.
+  // What the next handshake byte belongs to: a number (number_left_ > 0) or content; behind them
+  // what an encrypted record is.
   enum class Part : uint8_t {
     message_type,
     message_length,
     server_version,
+    server_random,
     list_length,
     certificate_length,
     certificate,
     skipped,
+    encrypted,
+    finished,
   };
 
   bool read_record_header(uint8_t byte);
+  bool may_come_now(uint8_t record_type) const;
+  bool begin_record();
   TlsProgress read_alerts(std::span<const uint8_t> bytes);
   TlsProgress read_handshake(std::span<const uint8_t> bytes,
                              std::span<const uint8_t> expected_leaf);
+  TlsProgress read_encrypted(std::span<const uint8_t> bytes);
   TlsProgress finish_number(size_t expected_leaf_bytes);
+  TlsProgress finish_content();
   TlsProgress begin_message(uint32_t length);
   TlsProgress next_certificate();
   TlsProgress expect_number(Part part, uint8_t bytes);
   TlsProgress expect_content(Part part, uint32_t bytes);
 
   uint32_t content_left_ = 0;  // of the content that is passing
-  uint32_t list_left_ = 0;     // of the certificate list, behind what is being read
-  uint32_t number_ = 0;        // the number being read, most significant byte first
+  uint32_t behind_ = 0;        // of the ServerHello, of the certificate list, behind that content
+  // The number being read, most significant byte first. Of an encrypted flight: its bytes so far.
+  uint32_t number_ = 0;
   uint16_t record_left_ = 0;
   uint8_t header_bytes_ = 0;  // of the record's header, so far
   uint8_t record_type_ = 0;
@@ -67,8 +86,11 @@ class TlsStream {
   uint8_t message_type_ = 0;
   uint8_t alert_level_ = 0;  // 0 between alerts
   uint8_t alert_description_ = 0;
-  bool hello_seen_ = false;
-  bool leaf_may_match_ = true;  // false once the leaf differs, by length or by a byte
+  bool hello_seen_ : 1 = false;
+  bool leaf_may_match_ : 1 = true;   // false once the leaf differs, by length or by a byte
+  bool random_matches_ : 1 = false;  // so far, that of a HelloRetryRequest
+  bool retry_seen_ : 1 = false;
+  bool retry_pending_ = false;
 };
 static_assert(sizeof(TlsStream) <= 24 && std::is_trivially_copyable_v<TlsStream>);
 

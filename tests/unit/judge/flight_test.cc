@@ -52,8 +52,8 @@ TEST(Flight, ReadsHelloAndChain) {
                                     record(message(14, {})));
   EXPECT_TRUE(flight.tls);
   EXPECT_TRUE(flight.complete);
-  EXPECT_EQ(flight.version, 0x0303);
-  EXPECT_EQ(flight.cipher_suite, 0xc02f);
+  EXPECT_EQ(flight.hello.version, 0x0303);
+  EXPECT_EQ(flight.hello.cipher_suite, 0xc02f);
   ASSERT_EQ(flight.chain.size(), 2u);
   EXPECT_EQ(bytes_of(flight.chain[0]), leaf);
   EXPECT_EQ(bytes_of(flight.chain[1]), issuer);
@@ -70,7 +70,7 @@ TEST(Flight, IsTheSameHoweverMessagesLieInRecords) {
                   messages.begin() + static_cast<ptrdiff_t>(std::min(i + piece, messages.size()))});
     const Flight flight = read_flight(bytes);
     EXPECT_TRUE(flight.complete) << piece;
-    EXPECT_EQ(flight.cipher_suite, 0xc02f) << piece;
+    EXPECT_EQ(flight.hello.cipher_suite, 0xc02f) << piece;
     ASSERT_EQ(flight.chain.size(), 2u) << piece;
     EXPECT_EQ(bytes_of(flight.chain[1]), issuer) << piece;
   }

@@ -222,16 +222,6 @@ TEST(TlsStream, RefusesLengthsThatContradictEachOther) {
   EXPECT_EQ(certificate_of(list), TlsProgress::not_tls);
 }
 
-TEST(TlsStream, TellsWhetherAServerHelloBegan) {
-  TlsStream parser;
-  EXPECT_FALSE(parser.hello_seen());
-  EXPECT_EQ(parser.feed(alert(1, 112), {}), TlsProgress::more);
-  EXPECT_EQ(parser.feed(Bytes{22, 3, 3, 0, 50}, {}), TlsProgress::more);
-  EXPECT_FALSE(parser.hello_seen());
-  EXPECT_EQ(parser.feed(Bytes{2}, {}), TlsProgress::more);
-  EXPECT_TRUE(parser.hello_seen());
-}
-
 // Any split of any stream gives the same answer at the same byte as the slow reader that sees all
 // of it at once: streams of every make, whole, truncated, with a few bytes changed, or with a piece
 // cut out or doubled.
