@@ -19,7 +19,8 @@ void Campaign::baseline() {
   for (auto& [address, host] : found_) {
     if (host.refusal == Verdict::none && host.status == HostStatus::trusted)
       verified.push_back(&host);
-    if (host.refusal != Verdict::none && host.status != HostStatus::needs_tls13)
+    if (host.refusal != Verdict::none && host.status != HostStatus::needs_tls13 &&
+        host.status != HostStatus::refuses_tls)
       refusing.push_back(&host);
   }
   ask_twice(verified);
@@ -51,7 +52,10 @@ void Campaign::ask_twice(std::vector<HostRecord*>& hosts) {
   std::vector<Question> questions;
   for (size_t i = 0; i < hosts.size(); ++i) {
     chains[i] = round_->load_chain(hosts[i]->baseline);
-    questions.push_back({hosts[i], {.baseline_leaf = chains[i].front(), .own_name = {}}, 1});
+    questions.push_back(
+        {hosts[i],
+         {.baseline_leaf = chains[i].front(), .own_name = {}, .hello = hello_of(*hosts[i])},
+         1});
     hosts[i]->status = HostStatus::unstable;
     hosts[i]->reason = "the second control was not answered";
   }
@@ -75,8 +79,7 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
     host.reason = judgement.trust.trusted ? "" : to_string(judgement.trust.reason);
     host.subject = judgement.facts.subject;
     host.issuer = judgement.facts.issuer;
-    host.tls_version = judgement.tls_version;
-    host.cipher_suite = judgement.cipher_suite;
+    note_server_hello(host, judgement);
     host.control_mode = ControlMode::no_name;
     host.own_name.clear();
     for (const std::string& name : judgement.facts.dns_names)
@@ -85,7 +88,10 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
     chains[&host] = judgement.chain;
   };
   for (HostRecord* host : hosts)
-    questions.push_back({host, {.baseline_leaf = {}, .own_control = true, .own_name = {}}, 0});
+    questions.push_back(
+        {host,
+         {.baseline_leaf = {}, .own_control = true, .own_name = {}, .hello = hello_of(*host)},
+         0});
   ask(questions, remember);
 
   // The second control: its own name, where the certificate tells one; where that fails, no name
@@ -98,7 +104,8 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
         again.push_back({host,
                          {.baseline_leaf = chains[host].front(),
                           .own_control = true,
-                          .own_name = with_own_name ? host->own_name : std::string()},
+                          .own_name = with_own_name ? host->own_name : std::string(),
+                          .hello = hello_of(*host)},
                          1});
     std::vector<HostRecord*> agreed;
     ask(again, [&](Question& question, const Judgement& judgement) {
@@ -149,9 +156,7 @@ void Campaign::ask(std::vector<Question>& questions,
     const bool last = turn + 1 == config_.probes;
     const bool whole = run_pass(
         pass, lists, polite(address_list, pairs), settle_ms(last), pairs.size(),
-        [&](const Observation& observation) {
-          return Asked{.server_name = pass.server_name(observation.host, observation.variant)};
-        },
+        [&](const Observation& observation) { return asked(pass, observation); },
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) {
             on_answer(questions[judgement.observation.host], judgement);

@@ -4,7 +4,10 @@
 // stopped, killed, and gone on with.
 #include "engine/campaign.h"
 
+#include <openssl/rand.h>
+
 #include <filesystem>
+#include <stdexcept>
 
 #include "engine/plan/operator_error.h"
 #include "engine/stages.h"
@@ -16,12 +19,25 @@ namespace {
 std::string plan_digest(const CampaignConfig& config) {
   std::string text = std::to_string(config.target_port) + "/" + std::to_string(config.shards) +
                      "/" + std::to_string(config.shard) + "/" + std::to_string(config.max_targets) +
-                     "/" + std::string(config.hello->name);
+                     "/" + std::to_string(config.hellos.size());
+  for (const HelloDescription& hello : config.hellos) text += "/" + std::string(hello.name);
   for (const AddressRange& range : config.targets.targets.ranges())
     text += "/" + std::to_string(range.first) + "-" + std::to_string(range.last);
   for (uint32_t column = config.names.controls; column < config.names.columns(); ++column)
     text += "/" + config.names.names[column];
   return hex(sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+}
+
+// What the keys of TLS 1.3 are made of: random, and in a run that is to be repeatable of its seed.
+std::array<uint8_t, 32> scan_secret(const CampaignConfig& config) {
+  std::array<uint8_t, 32> secret;
+  if (config.clock->stepped()) {
+    const std::string text = "keys/" + std::to_string(config.seed);
+    return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  }
+  if (RAND_bytes(secret.data(), static_cast<int>(secret.size())) != 1)
+    throw std::runtime_error("no random bytes for the keys of a scan");
+  return secret;
 }
 
 // The round to work on: the unfinished one with --resume, else a new one. Writes nothing.
@@ -51,7 +67,7 @@ RoundRecord choose_round(const Store* store, const CampaignConfig& config) {
   round.round = latest ? latest->round + 1 : 1;
   round.started_ms = config.clock->unix_ms();
   round.vantage = config.vantage;
-  round.hello = config.hello->name;
+  for (const HelloDescription& hello : config.hellos) round.hellos.emplace_back(hello.name);
   round.seed = config.seed;
   round.names = config.names.names;
   round.controls = config.names.controls;
@@ -71,8 +87,9 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
       trust_(config.root_pem.empty()
                  ? TrustStore(config.root_cas, config.clock->fixed_unix_s())
                  : TrustStore(TrustStore::Pem{config.root_pem}, config.clock->fixed_unix_s())),
-      hello_(*config.hello),
+      keys_(scan_secret(config)),
       names_(config.names) {
+  for (const HelloDescription& hello : config.hellos) hellos_.emplace_back(hello, keys_.shares());
   // Look before touching: an operator's mistake must leave no trace.
   if (std::filesystem::exists(config.database + "/CURRENT")) {
     const Store store(config.database, Store::Mode::read);
@@ -87,7 +104,7 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
   store_ = std::make_unique<Store>(config.database, Store::Mode::write);
   round_ = std::make_unique<Round>(*store_, chosen_, config.interceptor_rule, *config.clock);
   runner_ = std::make_unique<PassRunner>(
-      *port_, hello_, config.targets.blocked, trust_, config.verdict_rules, *config.clock, stop_,
+      *port_, config.targets.blocked, trust_, config.verdict_rules, keys_, *config.clock, stop_,
       PassRunner::Config{config.rate_packets_per_second, config.bandwidth_bits_per_second});
 }
 

@@ -50,7 +50,8 @@ struct CampaignConfig {
   std::string vantage;   // --vantage
   std::string root_cas;  // --root-cas: PEM; empty: the system's
   std::string root_pem;  // PEM text in their place; empty: none
-  const HelloDescription* hello = nullptr;
+  // --hello: what hosts are asked with; a second one only those that refuse the first. REQUIRED.
+  std::vector<HelloDescription> hellos;
   std::span<const VerdictRule* const> verdict_rules;
   InterceptorRule interceptor_rule;
 

@@ -88,7 +88,7 @@ void Campaign::confirm_once(uint32_t try_number) {
   std::map<uint32_t, SequenceNotes> notes;
   const bool whole = run_pass(
       pass, lists, polite(round_->addresses(), questions), 0, UINT64_MAX,
-      [&](const Observation& observation) { return asked(pass, observation); },
+      [&](const Observation& observation) { return asked_with_baseline(pass, observation); },
       [&](std::vector<Judgement>& judgements) {
         for (Judgement& judgement : judgements) {
           const uint32_t host = judgement.observation.host;

@@ -21,12 +21,14 @@ void Campaign::discover() {
       answers.finish(*rank, false);
     }
 
+  const std::vector<uint32_t> remembered = second_hello_hosts();
   const uint64_t busiest_as = config_.probes_per_as_per_second > 0 ? busiest_as_addresses() : 0;
   for (uint32_t turn = round_->record.pass; turn < config_.probes && !stopping(); ++turn) {
     const bool last = turn + 1 == config_.probes;
     round_->record.pass = turn;
     resumable_ = true;
     Pass pass = new_pass(targets, {}, answers, 1);
+    pass.second_hello_hosts = remembered;
     pass.expects_answers = false;
     pass.report_unopened = false;
     std::vector<std::unique_ptr<WorkList>> lists;
@@ -41,14 +43,11 @@ void Campaign::discover() {
                  polite_rate(config_.probes_per_as_per_second, busiest_as, targets.size()));
     const bool whole = run_pass(
         pass, lists, rate, settle_ms(last), UINT64_MAX,
-        [&](const Observation& observation) {
-          (void)observation;
-          return Asked{.server_name = names_.names[0]};
-        },
+        [&](const Observation& observation) { return asked(pass, observation); },
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) {
-            const uint32_t address = targets.address(judgement.observation.host);
-            on_discovered(address, judgement);
+            const uint32_t host = judgement.observation.host;
+            on_discovered(targets.address(host), judgement, pass.hello(host));
           }
         });
     if (!whole) return;
@@ -60,6 +59,41 @@ void Campaign::discover() {
             host.status == HostStatus::closed)
           if (const auto rank = targets.rank(address)) answers.forget(*rank);
   }
+  if (!stopping()) ask_with_second_hello();
+}
+
+// Hosts that an earlier round found to refuse the first hello.
+std::vector<uint32_t> Campaign::second_hello_hosts() const {
+  std::vector<uint32_t> hosts;
+  if (hellos_.size() < 2) return hosts;
+  store_->for_each_host([&](const HostRecord& host) {
+    const auto rank = config_.targets.targets.rank(host.address);
+    if (rank && hello_of(host) == 1) hosts.push_back(static_cast<uint32_t>(*rank));
+    return true;
+  });
+  std::ranges::sort(hosts);
+  return hosts;
+}
+
+// Who refuses the first hello may know no TLS that it offers. Some say so with an alert, some only
+// close or reset; a name that is not known is no reason.
+void Campaign::ask_with_second_hello() {
+  if (hellos_.size() < 2) return;
+  constexpr uint8_t unrecognized_name = 112;  // RFC 6066 3
+  std::vector<Question> questions;
+  for (auto& [address, host] : found_)
+    if (host.refusal != Verdict::none && hello_of(host) == 0 &&
+        !(host.refusal == Verdict::alert && host.refusal_detail == unrecognized_name))
+      questions.push_back({&host, {.baseline_leaf = {}, .own_name = {}, .hello = 1}, 0});
+  ask(questions, [&](Question& question, const Judgement& judgement) {
+    // Only an answer of TLS says more than was known before, and another alert than before.
+    const bool is_news = judgement.verdict == Verdict::alert
+                             ? question.host->refusal != Verdict::alert ||
+                                   judgement.observation.detail != question.host->refusal_detail ||
+                                   judgement.observation.detail == detail::protocol_version
+                             : judgement.observation.ending == Ending::certificate;
+    if (is_news) on_discovered(question.host->address, judgement, hellos_[1]);
+  });
 }
 
 // How many targets the AS has that has most, by /24: no route that the world sees is smaller.
@@ -76,7 +110,8 @@ uint64_t Campaign::busiest_as_addresses() const {
   return most;
 }
 
-void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {
+void Campaign::on_discovered(uint32_t address, const Judgement& judgement,
+                             const ClientHello& hello) {
   HostRecord& host = found_[address];
   // Asked again because its connection broke off; that this time it said nothing unsays nothing.
   if (judgement.verdict == Verdict::timeout && host.address != 0) return;
@@ -86,14 +121,15 @@ void Campaign::on_discovered(uint32_t address, const Judgement& judgement) {
   host.as_number = announcer(address);
   host.last_seen_ms = judgement.observation.time_ms;
   if (host.first_seen_ms == 0) host.first_seen_ms = host.last_seen_ms;
-  host.tls_version = judgement.tls_version;
-  host.cipher_suite = judgement.cipher_suite;
+  host.hello = hello.name();
+  note_server_hello(host, judgement);
   host.reason.clear();
   switch (judgement.verdict) {
     case Verdict::alert:
-      host.status = judgement.observation.detail == detail::protocol_version
-                        ? HostStatus::needs_tls13
-                        : HostStatus::rejects_names;
+      if (judgement.observation.detail != detail::protocol_version)
+        host.status = HostStatus::rejects_names;
+      else
+        host.status = hello.offers_tls13() ? HostStatus::refuses_tls : HostStatus::needs_tls13;
       host.refusal = Verdict::alert;
       host.refusal_detail = judgement.observation.detail;
       break;

@@ -66,6 +66,8 @@ Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> ho
       .addresses = addresses,
       .names = names_,
       .hosts = hosts,
+      .hellos = hellos_,
+      .second_hello_hosts = {},
       .answers = answers,
       .variants = variants,
       .answers_at = {},
@@ -74,11 +76,32 @@ Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> ho
       .paths = {}};
 }
 
-Asked Campaign::asked(const Pass& pass, const Observation& observation) const {
+Asked Campaign::asked(const Pass& pass, const Observation& observation) {
+  const auto [host, variant] = std::pair(observation.host, observation.variant);
+  return {.server_name = pass.server_name(host, variant),
+          .expected_leaf = pass.baseline(host),
+          .hello = {&pass.hello(host), pass.random(host, variant)}};
+}
+
+Asked Campaign::asked_with_baseline(const Pass& pass, const Observation& observation) const {
   const ProbedHost& host = round_->hosts()[observation.host];
-  return {.server_name = pass.server_name(observation.host, observation.variant),
-          .baseline = &host.chain,
-          .baseline_facts = &host.facts};
+  Asked question = asked(pass, observation);
+  question.baseline = &host.chain;
+  question.baseline_facts = &host.facts;
+  return question;
+}
+
+void Campaign::note_server_hello(HostRecord& host, const Judgement& judgement) {
+  host.tls_version = judgement.hello.version;
+  host.cipher_suite = judgement.hello.cipher_suite;
+  host.server_extensions = judgement.hello.extensions;
+  if (host.server_extensions.size() > limits::server_extensions)
+    host.server_extensions.resize(limits::server_extensions);
+}
+
+uint8_t Campaign::hello_of(const HostRecord& host) const {
+  const auto found = std::ranges::find(hellos_, host.hello, &ClientHello::name);
+  return found == hellos_.end() ? uint8_t{0} : static_cast<uint8_t>(found - hellos_.begin());
 }
 
 bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,

@@ -44,7 +44,7 @@ void Campaign::probe() {
     const bool last = turn + 1 == config_.probes;
     const bool whole = run_pass(
         pass, lists, polite(round_->addresses(), open), settle_ms(last), targets,
-        [&](const Observation& observation) { return asked(pass, observation); },
+        [&](const Observation& observation) { return asked_with_baseline(pass, observation); },
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) on_probed(judgement);
         });

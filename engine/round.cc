@@ -56,13 +56,22 @@ void Round::set_hosts(std::vector<ProbedHost> hosts, bool fresh) {
     address_set_.add(AddressRange{host.record.address, host.record.address});
     plans_.push_back({.baseline_leaf = host.chain.front(),
                       .own_control = host.record.control_mode != ControlMode::control_names,
-                      .own_name = host.record.own_name});
+                      .own_name = host.record.own_name,
+                      .hello = hello_of(host.record)});
   }
   address_set_.freeze();
   matrix_.emplace(hosts_.size(), columns());
   record.hosts = addresses_;
-  if (fresh) batch_.put_round_hosts(record.round, addresses_);
+  record.host_hellos.clear();
+  for (const HostPlan& plan : plans_) record.host_hellos.push_back(plan.hello);
+  if (fresh) batch_.put_round_hosts(record.round, addresses_, record.host_hellos);
   load_progress();
+}
+
+uint8_t Round::hello_of(const HostRecord& host) const {
+  const auto found = std::ranges::find(record.hellos, host.hello);
+  return found == record.hellos.end() ? uint8_t{0}
+                                      : static_cast<uint8_t>(found - record.hellos.begin());
 }
 
 // What the store knows of this round's pairs, and which of them had a record in any round.
@@ -82,7 +91,8 @@ void Round::load_progress() {
   store_.for_each_record([&](const PairRecord& pair) {
     const auto host = address_set_.rank(pair.key.address);
     const auto column = columns_by_name.find(pair.key.server_name);
-    if (!host || column == columns_by_name.end()) return true;
+    if (!host || column == columns_by_name.end() || pair.key.hello != hosts_[*host].record.hello)
+      return true;
     const uint64_t at = index(static_cast<uint32_t>(*host), column->second);
     recorded_.insert(at);
     for (const TryRecord& made : pair.tries) {
@@ -95,7 +105,8 @@ void Round::load_progress() {
 }
 
 PairKey Round::key(uint32_t host, uint32_t column) const {
-  return {hosts_[host].record.address, record.port, record.names[column]};
+  const HostRecord& asked = hosts_[host].record;
+  return {asked.address, record.port, record.names[column], asked.hello};
 }
 
 void Round::set_state(uint32_t host, uint32_t column, PairState state) {
@@ -220,7 +231,6 @@ void Round::put_settlement(uint32_t host, uint32_t column, const Settlement& set
                                     .stable = probed.stable,
                                     .interceptor = interceptor,
                                     .vantage = record.vantage,
-                                    .hello = record.hello,
                                     .as_number = probed.record.as_number,
                                     .baseline = probed.record.baseline.front()});
 }

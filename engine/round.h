@@ -63,6 +63,7 @@ class Round {
   const std::vector<HostPlan>& plans() const { return plans_; }
   const PairMatrix& matrix() const { return *matrix_; }
   uint32_t columns() const { return static_cast<uint32_t>(record.names.size()); }
+  PairKey key(uint32_t host, uint32_t column) const;
 
   void answered_same(uint32_t host, uint32_t column, int64_t time_ms);
   // A try that was not `same`, or one at a pair that already has tries.
@@ -97,7 +98,7 @@ class Round {
   const std::array<uint64_t, verdict_count>& verdicts() const { return verdicts_; }
 
  private:
-  PairKey key(uint32_t host, uint32_t column) const;
+  uint8_t hello_of(const HostRecord& host) const;
   uint64_t index(uint32_t host, uint32_t column) const {
     return uint64_t{host} * columns() + column;
   }

@@ -82,6 +82,8 @@ class Campaign {
   };
 
   void discover();
+  std::vector<uint32_t> second_hello_hosts() const;
+  void ask_with_second_hello();
   void baseline();
   void verify_chains();
   void ask_twice(std::vector<HostRecord*>& hosts);
@@ -98,11 +100,14 @@ class Campaign {
 
   void begin_stage(Stage stage);
   uint64_t busiest_as_addresses() const;
-  void on_discovered(uint32_t address, const Judgement& judgement);
+  void on_discovered(uint32_t address, const Judgement& judgement, const ClientHello& hello);
   void ask(std::vector<Question>& questions,
            const std::function<void(Question&, const Judgement&)>& on_answer);
-  // What a probed host was asked.
-  Asked asked(const Pass& pass, const Observation& observation) const;
+  // What a host was asked, and what of it is known if it is probed.
+  static Asked asked(const Pass& pass, const Observation& observation);
+  Asked asked_with_baseline(const Pass& pass, const Observation& observation) const;
+  // The place of the hello that a host is asked with, among those of the campaign.
+  uint8_t hello_of(const HostRecord& host) const;
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
   std::vector<TracePair> pairs_to_trace() const;
@@ -133,6 +138,7 @@ class Campaign {
   bool stopping() const { return stop_.load() != 0; }
   void tell_status();
   void note_position();
+  static void note_server_hello(HostRecord& host, const Judgement& judgement);
   CampaignStatus status() const;
   uint64_t figure(std::atomic<uint64_t> WorkerFigures::*member) const;
 
@@ -145,7 +151,8 @@ class Campaign {
 
   Country country_;
   TrustStore trust_;
-  ClientHello hello_;
+  KeyShares keys_;
+  std::vector<ClientHello> hellos_;
   RoundRecord chosen_;
   std::unique_ptr<Port> port_;
   std::unique_ptr<Store> store_;

@@ -143,6 +143,8 @@ std::vector<Campaign::TracePair> Campaign::pairs_to_trace() const {
     const auto column = columns.find(record.key.server_name);
     if (host == addresses.end() || *host != record.key.address || column == columns.end() ||
         (!chosen.empty() && !chosen.contains(record.key.server_name)) ||
+        record.key.hello !=
+            round_->hosts()[static_cast<size_t>(host - addresses.begin())].record.hello ||
         !config_.targets.targets.contains(record.key.address))
       return true;
     if (!trace.alone) {
@@ -296,7 +298,7 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan, int
   const bool whole = run_pass(
       pass, lists, std::min(polite(round_->addresses(), asked_pairs), sweeps_per_second),
       std::min(late_ms, settle_ms(true)), items.size(),
-      [&](const Observation& observation) { return asked(pass, observation); },
+      [&](const Observation& observation) { return asked_with_baseline(pass, observation); },
       [&](std::vector<Judgement>& judgements) {
         for (const Judgement& judgement : judgements)
           verdicts[*pass.answer_index(judgement.observation.host, judgement.observation.variant)] =
@@ -370,7 +372,7 @@ void Campaign::put_trace(const TracePair& pair, const TracePlan& plan) {
   const Location location = pair.flows[speaker].course.location();
   const uint32_t address = round_->addresses()[pair.host];
   TraceRecord record;
-  record.key = {address, config_.target_port, names_.names[pair.column]};
+  record.key = round_->key(pair.host, pair.column);
   record.round = round_->record.round;
   record.time_ms = config_.clock->unix_ms();
   record.outcome = location.outcome;

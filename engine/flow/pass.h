@@ -3,6 +3,7 @@
 // to send, and to the leaf to expect.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -41,7 +42,9 @@ struct Pass {
   const PrefixSet& addresses;  // of the hosts
   const NameTable& names;
   std::span<const HostPlan> hosts;      // by index; empty in discovery: nothing known of any host
-  std::span<const ClientHello> hellos;  // as HostPlan names them; the first where nothing is known
+  std::span<const ClientHello> hellos;  // as HostPlan names them
+  // In discovery: hosts, ascending, that are known to refuse the first hello, and get the second.
+  std::span<const uint32_t> second_hello_hosts;
   AnswerMap& answers;
   uint32_t variants;  // of the cookie, all hosts'
   // Confirming passes only: host i's step s asks for column step_columns[answers_at[i] /
@@ -90,7 +93,14 @@ struct Pass {
     return names.names[asked];
   }
   const ClientHello& hello(uint32_t host) const {
-    return hellos[hosts.empty() ? 0 : hosts[host].hello];
+    if (!hosts.empty()) return hellos[hosts[host].hello];
+    return hellos[std::ranges::binary_search(second_hello_hosts, host) ? 1 : 0];
+  }
+  // Of the hello of (host, variant), see hello_random().
+  uint64_t random(uint32_t host, uint32_t variant) const {
+    const uint32_t address = addresses.address(host);
+    const uint16_t source_port = cookie.source_port(address, variant);
+    return hello_random(cookie.sequence(address, source_port, variant), address);
   }
   std::span<const uint8_t> baseline(uint32_t host) const {
     return hosts.empty() ? std::span<const uint8_t>{} : hosts[host].baseline_leaf;

@@ -27,11 +27,6 @@ std::vector<uint8_t> take_flight(rte_mbuf* flight) {
   return bytes;
 }
 
-std::span<const uint8_t> leaf_of(const Asked& asked) {
-  const bool known = asked.baseline != nullptr && !asked.baseline->empty();
-  return known ? std::span<const uint8_t>(asked.baseline->front()) : std::span<const uint8_t>{};
-}
-
 // How the connection really ended, now that its flight is open.
 void unseal(const Flight& flight, Observation& observation) {
   if (flight.same) {
@@ -63,7 +58,8 @@ Judgement judge(const Observation& observation, const Asked& asked, Judges& judg
   const std::vector<uint8_t> bytes = take_flight(observation.flight);
   Flight flight;
   if (observation.sealed) {
-    flight = judges.readers.local().read(bytes, asked.hello, asked.server_name, leaf_of(asked));
+    flight =
+        judges.readers.local().read(bytes, asked.hello, asked.server_name, asked.expected_leaf);
     unseal(flight, judgement.observation);
   } else if (observation.ending == Ending::certificate) {
     flight = read_flight(bytes);

@@ -30,6 +30,7 @@ std::vector<std::span<const uint8_t>> spans_of(const Chain& chain);
 // What a host was asked, as far as judging needs it. The pointers live as long as the pass.
 struct Asked {
   std::string_view server_name;
+  std::span<const uint8_t> expected_leaf;  // as the worker had it; empty: none
   AskedHello hello;
   const Chain* baseline = nullptr;  // null: none known
   const ChainFacts* baseline_facts = nullptr;

@@ -35,7 +35,8 @@ namespace steppe {
   X(closed, 7, "closes after the ClientHello")                                                 \
   X(reset, 8, "resets after the ClientHello")                                                  \
   X(timeout, 9, "accepts the connection and says nothing, or stops in the middle")             \
-  X(dropped, 10, "its controls kept failing in this round: not judged further")
+  X(dropped, 10, "its controls kept failing in this round: not judged further")                \
+  X(refuses_tls, 11, "refuses every version of TLS that it was offered")
 // clang-format on
 
 #define STEPPE_ENUMERATOR(name, number, meaning) name = number,
@@ -47,7 +48,7 @@ enum class HostStatus : uint8_t { STEPPE_HOST_STATUSES(STEPPE_ENUMERATOR) };
 enum class Interference : uint8_t { no = 0, yes = 1, inconclusive = 2 };
 
 inline constexpr size_t verdict_count = 11;
-inline constexpr size_t host_status_count = 11;
+inline constexpr size_t host_status_count = 12;
 
 // The word of a value as it stands in every output, and the value of a word.
 std::string_view to_string(Verdict verdict);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "modules/hellos/hellos.h"
 
+#include <algorithm>
+
 namespace steppe {
 
 extern const HelloDescription tls12_hello;
@@ -22,6 +24,14 @@ const HelloDescription* find_hello(std::string_view name) {
     if (hello->name == name) return hello;
   }
   return nullptr;
+}
+
+std::vector<HelloDescription> hellos_to_ask(const HelloDescription& chosen) {
+  const bool offers_tls13 =
+      std::ranges::count(chosen.extensions, extension::supported_versions, &HelloExtension::type) !=
+      0;
+  if (offers_tls13) return {chosen};
+  return {chosen, tls13_hello};
 }
 
 }  // namespace steppe

@@ -16,4 +16,8 @@ std::span<const HelloDescription* const> hellos();
 // The hello of that name, nullptr if there is none.
 const HelloDescription* find_hello(std::string_view name);
 
+// What hosts are asked with where `chosen` was chosen: itself and, if it does not offer TLS 1.3,
+// the hello `tls13` for those who refuse it.
+std::vector<HelloDescription> hellos_to_ask(const HelloDescription& chosen);
+
 }  // namespace steppe

@@ -194,17 +194,16 @@ void read_names(const Flags& f, const sim::Scenario* scenario, CampaignConfig& c
   config.names = make_name_table(
       f.controls.empty() ? random_control_names(config.seed, random_controls) : f.controls, tests);
 
-  config.hello = hellos().front();
-  if (!f.hello.empty()) {
-    config.hello = find_hello(f.hello);
-    if (config.hello == nullptr) {
-      std::vector<std::string> known;
-      for (const HelloDescription* hello : hellos()) known.emplace_back(hello->name);
-      const std::string meant = closest(f.hello, known);
-      reject_value("--hello", f.hello, "there is no such ClientHello",
-                   meant.empty() ? known.front() : meant);
-    }
+  const HelloDescription* const hello =
+      f.hello.empty() ? hellos().front() : find_hello(f.hello);
+  if (hello == nullptr) {
+    std::vector<std::string> known;
+    for (const HelloDescription* one : hellos()) known.emplace_back(one->name);
+    const std::string meant = closest(f.hello, known);
+    reject_value("--hello", f.hello, "there is no such ClientHello",
+                 meant.empty() ? known.front() : meant);
   }
+  config.hellos = hellos_to_ask(*hello);
   check_readable("--root-cas", f.root_cas, "/etc/ssl/certs/ca-certificates.crt");
   config.root_cas = f.root_cas;
 }

@@ -96,12 +96,16 @@ void adopt_round(const RoundRecord& round, CampaignConfig& config) {
   config.names.controls = round.controls;
   config.target_port = round.port;
   config.seed = round.seed;
-  config.hello = find_hello(round.hello);
-  if (config.hello == nullptr)
-    throw OperatorError(
-        fmt::format("round {} was asked with the ClientHello {}, which this steppe does not have: "
-                    "scan again, then trace",
-                    round.round, round.hello));
+  config.hellos.clear();
+  for (const std::string& name : round.hellos) {
+    const HelloDescription* const hello = find_hello(name);
+    if (hello == nullptr)
+      throw OperatorError(
+          fmt::format("round {} was asked with the ClientHello {}, which this steppe does not "
+                      "have: scan again, then trace",
+                      round.round, name));
+    config.hellos.push_back(*hello);
+  }
 }
 
 void read_names(const Flags& f, const RoundRecord& round, std::vector<std::string>& chosen) {
