@@ -27,7 +27,7 @@ TEST(Verdict, NumbersAndWordsStay) {
 TEST(HostStatus, NumbersAndWordsStay) {
   const char* words[] = {"unknown",     "trusted",       "untrusted", "unstable",
                          "needs_tls13", "rejects_names", "not_tls",   "closed",
-                         "reset",       "timeout",       "dropped"};
+                         "reset",       "timeout",       "dropped",   "refuses_tls"};
   static_assert(std::size(words) == host_status_count);
   for (uint8_t number = 0; number < host_status_count; ++number) {
     EXPECT_EQ(to_string(static_cast<HostStatus>(number)), words[number]);
