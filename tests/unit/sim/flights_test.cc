@@ -13,6 +13,7 @@
 
 #include "tests/unit/sim/sample_scenario.h"
 #include "tests/unit/sim/tls_client.h"
+#include "tools/sim/server.h"
 
 namespace steppe::sim {
 namespace {
@@ -420,6 +421,20 @@ TEST_F(FlightsTest, Tls13FlightIsAFunctionOfItsArguments) {
     std::thread([&] { EXPECT_EQ(flight(second, 0, 7, hello), once) << "another thread"; }).join();
     EXPECT_NE(flight(first, 0, 7, hello_of(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz")), once);
   }
+}
+
+TEST_F(FlightsTest, Tls13TagsDifferBySeedHostSpeakerAndHello) {
+  const Bytes random(32, 7), other_random(32, 8);
+  HeardHello hello, other_hello;
+  hello.random = random;
+  other_hello.random = other_random;
+  const Layout other_layout{scenario, 2, 0};
+  const uint64_t tag = tls13_tag(layout, host(), 0, hello);
+  EXPECT_EQ(tls13_tag(layout, host(), 0, hello), tag);
+  EXPECT_NE(tls13_tag(other_layout, host(), 0, hello), tag);
+  EXPECT_NE(tls13_tag(layout, layout.hosts()[1], 0, hello), tag);
+  EXPECT_NE(tls13_tag(layout, host(), 1, hello), tag);
+  EXPECT_NE(tls13_tag(layout, host(), 0, other_hello), tag);
 }
 
 TEST_F(FlightsTest, Tls13AsksAgainForAShareThatItCanUse) {
