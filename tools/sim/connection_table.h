@@ -27,7 +27,12 @@ uint64_t hash_of(const FlowKey& key);
 
 // What a server says in answer, and what it does when that is said.
 struct Speech {
-  enum class End : uint8_t { open, fin, reset };
+  enum class End : uint8_t {
+    open,
+    listens,  // to what the client says next: then the next speech begins with this one
+    fin,
+    reset,
+  };
   std::shared_ptr<const Bytes> bytes;  // may be null: nothing
   End end = End::open;
 };
@@ -55,7 +60,7 @@ struct Connection {
   bool scales = false;               // both sides do (RFC 7323 2.2)
   bool opens_window = true;          // false: RCV.WND is 0 for ever
   bool established = false;          // else SYN-RECEIVED
-  bool spoken = false;               // `speech` is complete: no further bytes are heard
+  bool spoken = false;               // there is a `speech`
   bool client_finished = false;      // its FIN has been taken
   uint8_t retransmissions = 0;       // of what is at `unacknowledged`
   uint8_t timer = 0;                 // which list it is in; tcp_server.cc
@@ -64,7 +69,7 @@ struct Connection {
   WayBack back;
   const Host* host = nullptr;
   Speech speech;
-  std::unique_ptr<Bytes> heard;  // the client's bytes so far, while its hello is incomplete
+  std::unique_ptr<Bytes> heard;  // the client's bytes so far, while more are wanted
 };
 
 class ConnectionTable {

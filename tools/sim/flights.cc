@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "tools/sim/bounded_cache.h"
 #include "tools/sim/issuing.h"
 #include "tools/sim/keys.h"
 
@@ -17,6 +18,8 @@ namespace {
 constexpr uint8_t alert_record = 21, handshake_record = 22;  // RFC 5246 6.2.1
 constexpr size_t record_header_bytes = 5, handshake_header_bytes = 4;
 constexpr size_t record_bytes = 1 << 14;
+// 13 KB each.
+constexpr size_t read_chains_kept = 4096;
 // The longest ClientHello that its length fields can express (RFC 8446 4.1.2): version, random,
 // session_id, cipher_suites, compression_methods, extensions.
 constexpr size_t longest_hello_bytes = 2 + 32 + 1 + 32 + 2 + 65534 + 1 + 255 + 2 + 65535;
@@ -233,35 +236,58 @@ Bytes key_exchange(EVP_PKEY* key, const std::array<uint8_t, 32>& server_random) 
 
 // --- TLS 1.3 ---
 
-SSL_CTX* tls13_context() {
-  static thread_local const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context = [] {
-    SSL_CTX* const made = SSL_CTX_new(TLS_server_method());
-    require_openssl(made != nullptr && SSL_CTX_set_min_proto_version(made, TLS1_3_VERSION));
-    // Level 0: a world may show certificates that OpenSSL finds too weak.
-    SSL_CTX_set_security_level(made, 0);
-    return std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)>(made, SSL_CTX_free);
-  }();
-  return context.get();
+// A chain as OpenSSL wants it. Reading one takes as long as all else that a flight in TLS 1.3 does,
+// RSA signatures aside, so that of the hosts that are asked again and again it is kept.
+struct ReadChain {
+  Chain chain;  // so that no other certificate gets these addresses
+  Certificate leaf;
+  std::shared_ptr<STACK_OF(X509)> others;
+};
+
+ReadChain read(const Chain& chain) {
+  ReadChain read{chain, nullptr, {sk_X509_new_null(), [](STACK_OF(X509) * stack) {
+                                    sk_X509_pop_free(stack, X509_free);
+                                  }}};
+  for (const auto& der : chain.certificates) {
+    Certificate certificate = read_certificate(seeded(), *der);
+    require_openssl(certificate != nullptr);
+    if (!read.leaf)
+      read.leaf = std::move(certificate);
+    else
+      require_openssl(X509_add_cert(read.others.get(), certificate.get(), X509_ADD_FLAG_UP_REF));
+  }
+  return read;
 }
 
-using Certificates = std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)>;
-
-// The leaf and those behind it.
-std::pair<Certificate, Certificates> parsed(const Chain& chain) {
-  Certificate leaf;
-  Certificates others{sk_X509_new_null(),
-                      [](STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }};
-  for (const auto& der : chain.certificates) {
-    const unsigned char* at = der->data();
-    X509* const parsed = d2i_X509(nullptr, &at, static_cast<long>(der->size()));
-    require_openssl(parsed != nullptr);
-    if (!leaf) {
-      leaf = {parsed, X509_free};
-    } else {
-      require_openssl(sk_X509_push(others.get(), parsed) > 0);
-    }
+// What all servers of a thread share.
+class Tls13 {
+ public:
+  Tls13() : read_(read_chains_kept) {
+    seeded().feed(0);  // keys of tickets, which nobody ever gets
+    context_.reset(SSL_CTX_new_ex(seeded().get(), nullptr, TLS_server_method()));
+    require_openssl(context_ && SSL_CTX_set_min_proto_version(context_.get(), TLS1_3_VERSION) > 0);
+    // Level 0: a world may show certificates that OpenSSL finds too weak.
+    SSL_CTX_set_security_level(context_.get(), 0);
   }
-  return {std::move(leaf), std::move(others)};
+  SSL_CTX* context() const { return context_.get(); }
+  const ReadChain& read_chain(const Chain& chain) {
+    std::string key;
+    for (const auto& der : chain.certificates) {
+      const auto place = reinterpret_cast<uintptr_t>(der.get());
+      key.append(reinterpret_cast<const char*>(&place), sizeof place);
+    }
+    if (const ReadChain* const known = read_.find(key)) return *known;
+    return read_.put(key, read(chain));
+  }
+
+ private:
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_{nullptr, SSL_CTX_free};
+  BoundedCache<ReadChain> read_;
+};
+
+Tls13& tls13() {
+  static thread_local Tls13 shared;
+  return shared;
 }
 
 Bytes taken_from(BIO* bio) {
@@ -326,22 +352,30 @@ Bytes tls12_flight(const Chain& chain, EVP_PKEY* key,
   return flight;
 }
 
-Tls13Answer tls13_flight(const Chain& chain, EVP_PKEY* key, std::span<const uint8_t> hello) {
-  const auto [leaf, others] = parsed(chain);
-  const std::unique_ptr<SSL, void (*)(SSL*)> server{SSL_new(tls13_context()), SSL_free};
+Tls13Answer tls13_flight(const Tls13Server& server, std::span<const uint8_t> heard) {
+  const ReadChain& chain = tls13().read_chain(server.chain);
+  const std::unique_ptr<SSL, void (*)(SSL*)> ssl{SSL_new(tls13().context()), SSL_free};
   BIO* const in = BIO_new(BIO_s_mem());
   BIO* const out = BIO_new(BIO_s_mem());
-  require_openssl(server && in && out);
-  SSL_set_bio(server.get(), in, out);
-  require_openssl(SSL_use_cert_and_key(server.get(), leaf.get(), key, others.get(), 1) &&
-                  BIO_write(in, hello.data(), static_cast<int>(hello.size())) ==
-                      static_cast<int>(hello.size()));
+  require_openssl(ssl && in && out);
+  SSL_set_bio(ssl.get(), in, out);
+  require_openssl(
+      SSL_use_cert_and_key(ssl.get(), chain.leaf.get(), server.key, chain.others.get(), 1) > 0 &&
+      SSL_set1_groups_list(ssl.get(), std::string(server.key_groups).c_str()) > 0 &&
+      BIO_write(in, heard.data(), static_cast<int>(heard.size())) ==
+          static_cast<int>(heard.size()));
 
-  const int result = SSL_accept(server.get());
-  const bool goes_on = SSL_get_error(server.get(), result) == SSL_ERROR_WANT_READ;
+  seeded().feed(server.tag);
+  const int result = SSL_accept(ssl.get());
+  const bool waits = SSL_get_error(ssl.get(), result) == SSL_ERROR_WANT_READ;
   ERR_clear_error();
-  Tls13Answer answer;
-  (goes_on ? answer.flight : answer.alert) = taken_from(out);
+  Tls13Answer answer{taken_from(out), Tls13Answer::End::refused};
+  // There is no key to agree on before the client's share is one that the server can use.
+  EVP_PKEY* share = nullptr;
+  if (waits)
+    answer.end = SSL_get_peer_tmp_key(ssl.get(), &share) > 0 ? Tls13Answer::End::flight
+                                                             : Tls13Answer::End::retry;
+  EVP_PKEY_free(share);
   return answer;
 }
 

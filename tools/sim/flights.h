@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "tools/sim/authority.h"
@@ -34,13 +35,27 @@ Heard hear_client_hello(std::span<const uint8_t> bytes, HeardHello& hello, Bytes
 // host's flight can be built once and replayed. The suite fits the key: ECDHE with AES-128-GCM.
 Bytes tls12_flight(const Chain& chain, EVP_PKEY* key, const std::array<uint8_t, 32>& server_random);
 
-// The first flight of a TLS 1.3 server in answer to a whole ClientHello record, by OpenSSL in
-// memory: real keys, real encryption. Empty if OpenSSL refuses the hello; then `alert` is what it
-// answers.
-struct Tls13Answer {
-  Bytes flight, alert;
+// A server that speaks TLS 1.3 (RFC 8446), for one connection.
+struct Tls13Server {
+  const Chain& chain;
+  EVP_PKEY* key;
+  std::string_view key_groups;  // those that it knows, as HostGroup::key_groups
+  uint64_t tag;                 // what its randomness is made of; another one for another hello
 };
-Tls13Answer tls13_flight(const Chain& chain, EVP_PKEY* key, std::span<const uint8_t> hello);
+struct Tls13Answer {
+  enum class End : uint8_t {
+    flight,   // up to Finished
+    retry,    // a HelloRetryRequest: the client's second hello is wanted
+    refused,  // an alert
+  };
+  Bytes bytes;
+  End end = End::refused;
+};
+// What the server has said when it has heard `heard`: all that the client has said, from its whole
+// first ClientHello on. By OpenSSL in memory: real keys, real encryption, real signatures; a
+// function of the arguments. After a retry the answer to both hellos begins with the answer to the
+// first one.
+Tls13Answer tls13_flight(const Tls13Server& server, std::span<const uint8_t> heard);
 
 // A fatal alert record (RFC 5246 7.2).
 Bytes fatal_alert(uint8_t description);

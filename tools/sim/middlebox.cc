@@ -104,26 +104,26 @@ void Middleboxes::go_on(uint32_t slot, const Sight& sight) {
   if (is_copied_again && tcp_.find(key(sight)) == slot) tcp_.say_again(slot, sight.now_ns);
   if (bytes.empty()) return;
 
-  // Only a box that terminates hears what it has not answered yet.
+  // Only a box that terminates, or had to ask again, hears what it has not answered yet.
   HeardHello hello;
   Speech answer;
   if (hear_client_hello(bytes, hello, scratch_) == Heard::complete && is_hit(hello, sight)) {
-    note_hit(sight);
+    if (box(sight).action == Action::reset)
+      answer.end = Speech::End::reset;
+    else if (box(sight).action != Action::drop)
+      answer = speech(hello, bytes, sight);
+    if (answer.end != Speech::End::listens) note_hit(sight);
     if (box(sight).action == Action::drop) {
       tcp_.forget(slot);
       return;
     }
-    if (box(sight).action == Action::reset)
-      answer.end = Speech::End::reset;
-    else
-      answer = speech(hello, sight);
   } else if (FlowKey host_key = key(sight);
              host_key.speaker = 0,
              !servers_.answer(sight.host, host_key, bytes, sight.now_ns, answer)) {
     tcp_.listen_on(slot, bytes, sight.now_ns);
     return;
   }
-  tcp_.say(slot, std::move(answer), sight.now_ns);
+  tcp_.say(slot, bytes, std::move(answer), sight.now_ns);
 }
 
 // --- connections that pass ---
@@ -221,11 +221,12 @@ void Middleboxes::note_hit(const Sight& sight) {
 Middleboxes::Fate Middleboxes::act(const HeardHello& hello, const Sight& sight) {
   const Segment& segment = sight.segment;
   const bool in_path = box(sight).in_path;
-  note_hit(sight);
   switch (box(sight).action) {
     case Action::drop:
+      note_hit(sight);
       return in_path ? Fate::stays : Fate::passes;
     case Action::reset:
+      note_hit(sight);
       tcp_.reset(segment, way_back(sight), sight.now_ns);
       return in_path ? Fate::stays : Fate::passes_then_reset;
     case Action::forge:
@@ -233,13 +234,17 @@ Middleboxes::Fate Middleboxes::act(const HeardHello& hello, const Sight& sight) 
       FlowKey with_host = key(sight);
       with_host.speaker = 0;
       const ClientOptions options = tcp_.options(tcp_.find(with_host));
+      const Speech answer = speech(hello, segment.payload, sight);
+      const bool listens = answer.end == Speech::End::listens;
+      if (!listens) note_hit(sight);
       if (!in_path) {
-        tcp_.inject(segment, speech(hello, sight), way_back(sight), options, sight.now_ns);
+        // It keeps no connection in which it could ask again: it lets this one be.
+        if (!listens) tcp_.inject(segment, answer, way_back(sight), options, sight.now_ns);
         return Fate::passes;
       }
       const uint32_t slot =
           tcp_.take_over(key(sight), segment, sight.host, way_back(sight), options, sight.now_ns);
-      tcp_.say(slot, speech(hello, sight), sight.now_ns);
+      tcp_.say(slot, segment.payload, answer, sight.now_ns);
       return Fate::stays;
     }
     case Action::forward:
@@ -248,7 +253,8 @@ Middleboxes::Fate Middleboxes::act(const HeardHello& hello, const Sight& sight) 
   return Fate::passes;
 }
 
-Speech Middleboxes::speech(const HeardHello& hello, const Sight& sight) {
+Speech Middleboxes::speech(const HeardHello& hello, std::span<const uint8_t> bytes,
+                           const Sight& sight) {
   if (box(sight).action != Action::forge) {
     const std::string& page = box(sight).block_page;
     return {std::make_shared<const Bytes>(page.begin(), page.end()), Speech::End::fin};
@@ -258,15 +264,18 @@ Speech Middleboxes::speech(const HeardHello& hello, const Sight& sight) {
   FlowKey with_host = key(sight);
   with_host.speaker = 0;
   const LeafChoice choice = servers_.leaf_choice(sight.host, with_host, name, sight.now_ns);
-  if (hello.offers_tls12)
+  // As most boxes do, in the highest version that both sides know, whatever the host speaks.
+  if (hello.offers_tls13 && box(sight).tls13) {
+    const Chain origin = authority_.chain(sight.host, choice, name);
+    return tls13_speech({authority_.forge(profile, sight.host, origin, name),
+                         authority_.forged_key(profile, sight.host).get(), all_key_groups,
+                         tls13_tag(layout_, sight.host, key(sight).speaker, hello)},
+                        bytes);
+  }
+  if (hello.offers_tls12 && box(sight).tls12)
     return {flights_.forged(profile, sight.host, choice, name), Speech::End::open};
-  const Chain origin = authority_.chain(sight.host, choice, name);
-  Tls13Answer answer =
-      tls13_flight(authority_.forge(profile, sight.host, origin, name),
-                   authority_.forged_key(profile, sight.host).get(), sight.segment.payload);
-  const bool goes_on = !answer.flight.empty();
-  return {std::make_shared<const Bytes>(std::move(goes_on ? answer.flight : answer.alert)),
-          goes_on ? Speech::End::open : Speech::End::fin};
+  const Bytes alert = fatal_alert(alert_protocol_version);
+  return {std::make_shared<const Bytes>(alert), Speech::End::fin};
 }
 
 }  // namespace steppe::sim

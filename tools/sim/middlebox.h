@@ -68,7 +68,8 @@ class Middleboxes {
   bool is_hit(const HeardHello& hello, const Sight& sight) const;
   Fate act(const HeardHello& hello, const Sight& sight);
   void note_hit(const Sight& sight);
-  Speech speech(const HeardHello& hello, const Sight& sight);
+  // bytes: all that the client has said. REQUIRES is_hit().
+  Speech speech(const HeardHello& hello, std::span<const uint8_t> bytes, const Sight& sight);
 
   const Layout& layout_;
   Authority& authority_;

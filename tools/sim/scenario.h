@@ -93,6 +93,9 @@ enum class Behaviour : uint8_t {
   shuns,                  // TLS; after `shun_connections` within 60 s silent for `shun_s`
 };
 
+// In which keys are agreed on in TLS 1.3 (RFC 8446 4.2.7), in OpenSSL's words.
+inline constexpr std::string_view all_key_groups = "X25519:P-256:P-384:P-521";
+
 // Hosts that are alike.
 struct HostGroup {
   std::string name;
@@ -100,6 +103,7 @@ struct HostGroup {
   CertificateSpec certificate;
   Behaviour behaviour = Behaviour::answers;
   bool tls12 = true, tls13 = false;                  // versions that the hosts speak
+  std::string key_groups{all_key_groups};            // TLS 1.3: those that they know
   uint32_t segment_bytes = 1;                        // tiny_segments
   uint32_t shun_connections = 20, shun_s = 60;       // shuns
   double latency_ms_least = 0, latency_ms_most = 0;  // round trip, one value a host
@@ -157,12 +161,13 @@ struct Middlebox {
   bool suffix_match = false;                         // else whole names
   bool origin_must_be_trusted = true;
   Action action = Action::forge;
-  bool in_path = true;      // swallows the hello; on-path boxes only add their own packets
-  bool terminates = false;  // ends every TCP connection itself (a redirecting proxy)
-  bool copies_ttl = false;  // its packets leave with the TTL that the hello had left
-  uint32_t residual_s = 0;  // after a hit the same (client, host) is dropped so long
-  uint32_t delay_ms = 0;    // between the hello and its answer
-  std::string block_page;   // HTTP bytes of block_page
+  bool in_path = true;              // swallows the hello; on-path boxes only add their own packets
+  bool terminates = false;          // ends every TCP connection itself (a redirecting proxy)
+  bool copies_ttl = false;          // its packets leave with the TTL that the hello had left
+  uint32_t residual_s = 0;          // after a hit the same (client, host) is dropped so long
+  uint32_t delay_ms = 0;            // between the hello and its answer
+  bool tls12 = true, tls13 = true;  // versions in which it forges
+  std::string block_page;           // HTTP bytes of block_page
   std::vector<ForgingProfile> profiles;
   std::vector<MiddleboxState> timetable;  // ascending; at least one; nothing before the first
 

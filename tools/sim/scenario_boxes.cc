@@ -215,6 +215,10 @@ void read_manner(const Node& node, Middlebox& box) {
     box.residual_s = static_cast<uint32_t>(residual->whole(0, 86400));
   if (const auto delay = node.find("delay-ms"))
     box.delay_ms = static_cast<uint32_t>(delay->whole(0, 60000));
+  if (const auto tls = node.find("tls")) {
+    if (box.action != Action::forge) tls->fail("only a box whose \"action\" is \"forge\" has it");
+    read_tls_versions(*tls, box.tls12, box.tls13);
+  }
 }
 
 // What a box beside the path, which only adds packets of its own, cannot do.
@@ -238,7 +242,7 @@ void read_block_page(const Node& node, Middlebox& box) {
 Middlebox read_middlebox(const Node& node, const std::vector<ForgingProfile>& profiles,
                          const Scenario& scenario) {
   node.allow({"name", "links", "server-names", "suffix-match", "origin-must-be-trusted", "action",
-              "in-path", "terminates", "copies-ttl", "residual-s", "delay-ms", "block-page",
+              "in-path", "terminates", "copies-ttl", "residual-s", "delay-ms", "tls", "block-page",
               "profile", "timetable"});
   Middlebox box;
   box.name = node.at("name").name();

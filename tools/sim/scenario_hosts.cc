@@ -30,6 +30,9 @@ constexpr Word<Behaviour> behaviours[] = {
 
 constexpr Word<int> tls_versions[] = {{"1.2", 2}, {"1.3", 3}};
 
+constexpr Word<std::string_view> key_group_words[] = {
+    {"X25519", "X25519"}, {"P-256", "P-256"}, {"P-384", "P-384"}, {"P-521", "P-521"}};
+
 // More hosts than this in one group are a slip: the largest country has fewer TLS hosts.
 constexpr int64_t most_hosts = 1 << 24;
 
@@ -111,10 +114,14 @@ void read_behaviour(const Node& node, HostGroup& group) {
 }
 
 void read_tls(const Node& node, HostGroup& group) {
-  group.tls12 = group.tls13 = false;
-  for (const Node& version : node.items(1)) {
-    bool& speaks = version.one_of(tls_versions) == 2 ? group.tls12 : group.tls13;
-    speaks = true;
+  if (const auto tls = node.find("tls")) read_tls_versions(*tls, group.tls12, group.tls13);
+  const auto key_groups = node.find("key-groups");
+  if (!key_groups) return;
+  if (!group.tls13) key_groups->fail("only hosts that speak TLS \"1.3\" have it");
+  group.key_groups.clear();
+  for (const Node& word : key_groups->items(1)) {
+    if (!group.key_groups.empty()) group.key_groups += ':';
+    group.key_groups += word.one_of(key_group_words);
   }
 }
 
@@ -132,14 +139,14 @@ std::vector<WeightedRoute> read_weighted(const Node& node, const Scenario& scena
 
 HostGroup read_group(const Node& node, const Scenario& scenario) {
   node.allow({"name", "count", "network", "networks", "certificate", "behaviour", "tls",
-              "segment-bytes", "shun-connections", "shun-s", "latency-ms", "routes"});
+              "key-groups", "segment-bytes", "shun-connections", "shun-s", "latency-ms", "routes"});
   HostGroup group;
   group.name = node.at("name").name();
   read_counts(node, scenario, group);
   if (const auto certificate = node.find("certificate"))
     group.certificate = read_certificate(*certificate, host_count(group));
   read_behaviour(node, group);
-  if (const auto tls = node.find("tls")) read_tls(*tls, group);
+  read_tls(node, group);
   if (const auto latency = node.find("latency-ms"))
     std::tie(group.latency_ms_least, group.latency_ms_most) = latency->range(0, 60000);
   group.routes.resize(scenario.vantages.size());
@@ -151,6 +158,14 @@ HostGroup read_group(const Node& node, const Scenario& scenario) {
 }
 
 }  // namespace
+
+void read_tls_versions(const Node& node, bool& tls12, bool& tls13) {
+  tls12 = tls13 = false;
+  for (const Node& version : node.items(1)) {
+    bool& speaks = version.one_of(tls_versions) == 2 ? tls12 : tls13;
+    speaks = true;
+  }
+}
 
 void read_hosts(const Node& node, Scenario& scenario) {
   for (const Node& item : node.items(1)) {

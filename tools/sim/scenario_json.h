@@ -122,6 +122,8 @@ inline constexpr Word<KeyKind> key_kinds[] = {
 // A list of server names, or {"file": ..., "first": ...}, or a list of both. At least one; lower
 // case, repeats dropped.
 std::vector<std::string> read_server_names(const Node& node);
+// A list of "1.2" and "1.3", at least one.
+void read_tls_versions(const Node& node, bool& tls12, bool& tls13);
 void read_networks(const Node& node, Scenario& scenario);
 void read_routes(const Node& node, Scenario& scenario);
 void read_hosts(const Node& node, Scenario& scenario);

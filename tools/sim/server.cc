@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "tools/sim/keys.h"
+
 namespace steppe::sim {
 namespace {
 
@@ -50,6 +52,27 @@ std::string lower_case(std::string_view server_name) {
   return lower;
 }
 
+uint64_t tls13_tag(const Layout& layout, const Host& host, uint16_t speaker,
+                   const HeardHello& hello) {
+  const std::string_view random{reinterpret_cast<const char*>(hello.random.data()),
+                                hello.random.size()};
+  return chance(layout.seed(), what::server_random, uint64_t{host.address} << 16 | speaker,
+                hash_of(random));
+}
+
+Speech tls13_speech(const Tls13Server& server, std::span<const uint8_t> bytes) {
+  Tls13Answer answer = tls13_flight(server, bytes);
+  switch (answer.end) {
+    case Tls13Answer::End::flight:
+      return saying(std::move(answer.bytes), Speech::End::open);
+    case Tls13Answer::End::retry:
+      return saying(std::move(answer.bytes), Speech::End::listens);
+    case Tls13Answer::End::refused:
+      break;
+  }
+  return saying(std::move(answer.bytes), Speech::End::fin);
+}
+
 Servers::Servers(const Layout& layout, Authority& authority, FlightCache& flights, TcpServer& tcp,
                  WorldFigures& figures)
     : layout_(layout), authority_(authority), flights_(flights), tcp_(tcp), figures_(figures) {}
@@ -83,7 +106,7 @@ void Servers::receive(const Segment& segment, const Host& host, size_t routers, 
   if (bytes.empty()) return;
   Speech speech;
   if (answer(host, key, bytes, now_ns, speech))
-    tcp_.say(slot, std::move(speech), now_ns);
+    tcp_.say(slot, bytes, std::move(speech), now_ns);
   else
     tcp_.listen_on(slot, bytes, now_ns);
 }
@@ -151,7 +174,6 @@ bool Servers::answer(const Host& host, const FlowKey& key, std::span<const uint8
   const Behaviour behaviour = layout_.scenario().groups[host.group].behaviour;
   HeardHello hello;
   const Heard heard = hear_client_hello(bytes, hello, scratch_);
-  if (heard == Heard::complete) ++figures_.connections;
   if (behaviour == Behaviour::resets_after_hello)
     speech = {nullptr, Speech::End::reset};
   else if (behaviour == Behaviour::http)
@@ -164,6 +186,7 @@ bool Servers::answer(const Host& host, const FlowKey& key, std::span<const uint8
     speech = tls_answer(host, key, hello, bytes, now_ns);
   else
     speech = alert(alert_handshake_failure);
+  if (heard == Heard::complete && speech.end != Speech::End::listens) ++figures_.connections;
   return true;
 }
 
@@ -175,10 +198,9 @@ Speech Servers::tls_answer(const Host& host, const FlowKey& key, const HeardHell
   if (group.behaviour == Behaviour::rejects_unknown_names && !knows(host, name, choice))
     return alert(alert_unrecognized_name);
   if (hello.offers_tls13 && group.tls13) {
-    Tls13Answer answer = tls13_flight(authority_.chain(host, choice, name),
-                                      authority_.leaf_key(host, choice), bytes);
-    if (!answer.flight.empty()) return saying(std::move(answer.flight), Speech::End::open);
-    return saying(std::move(answer.alert), Speech::End::fin);
+    return tls13_speech({authority_.chain(host, choice, name), authority_.leaf_key(host, choice),
+                         group.key_groups, tls13_tag(layout_, host, 0, hello)},
+                        bytes);
   }
   if (hello.offers_tls12 && group.tls12)
     return {flights_.genuine(host, choice, name), Speech::End::open};

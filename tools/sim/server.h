@@ -26,6 +26,12 @@ inline constexpr uint8_t initial_ttl = 64;
 // A server name in lower case, as lists and certificates have them.
 std::string lower_case(std::string_view server_name);
 
+// What the randomness of a flight in TLS 1.3 is made of. speaker: as in FlowKey.
+uint64_t tls13_tag(const Layout& layout, const Host& host, uint16_t speaker,
+                   const HeardHello& hello);
+// What a server of TLS 1.3 says in answer to all of a client's bytes, and how it goes on.
+Speech tls13_speech(const Tls13Server& server, std::span<const uint8_t> bytes);
+
 class Servers {
  public:
   Servers(const Layout& layout, Authority& authority, FlightCache& flights, TcpServer& tcp,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection's life: accept() -> SYN-RECEIVED -> ESTABLISHED -> heard -> say() -> all
-// acknowledged -> a RST, both FINs, or silence ends it. There is no TIME-WAIT: a scanner's next
+// acknowledged -> a RST, both FINs, or silence ends it. Who has to ask again (a HelloRetryRequest)
+// says that, hears more, and says the same and the rest. There is no TIME-WAIT: a scanner's next
 // connection has other numbers, and a country with a memory of 60 s for each would be a slow one.
 //
 // Timers are lists, each of one interval, so that whoever is put in is due last and the first is
@@ -235,7 +236,7 @@ std::span<const uint8_t> TcpServer::take_payload(uint32_t slot, const Segment& s
     ++c.receive_next;
     c.client_finished = true;
   }
-  if (!c.spoken && !fresh.empty()) {
+  if ((!c.spoken || c.heard) && !fresh.empty()) {
     if (!c.heard) return fresh;
     if (c.heard->size() + fresh.size() <= heard_most)
       c.heard->insert(c.heard->end(), fresh.begin(), fresh.end());
@@ -252,7 +253,7 @@ std::span<const uint8_t> TcpServer::take_payload(uint32_t slot, const Segment& s
     acknowledge(c, now_ns);
     forget(slot);
   } else {
-    say(slot, std::move(c.speech), now_ns);
+    say(slot, {}, std::move(c.speech), now_ns);
   }
   return {};
 }
@@ -262,21 +263,28 @@ std::span<const uint8_t> TcpServer::take_payload(uint32_t slot, const Segment& s
 void TcpServer::listen_on(uint32_t slot, std::span<const uint8_t> bytes, uint64_t now_ns) {
   Connection& c = connections_[slot];
   if (c.client_finished) {
-    say(slot, {}, now_ns);  // no more will come
+    say(slot, bytes, {}, now_ns);  // no more will come
     return;
   }
-  if (!c.heard)
-    c.heard = std::make_unique<Bytes>(
-        bytes.begin(),
-        bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), heard_most)));
+  keep(c, bytes);
   acknowledge(c, now_ns);
 }
 
-void TcpServer::say(uint32_t slot, Speech speech, uint64_t now_ns) {
+// What take_payload() returned is there already.
+void TcpServer::keep(Connection& c, std::span<const uint8_t> bytes) {
+  if (c.heard) return;
+  const auto kept = bytes.first(std::min(bytes.size(), heard_most));
+  c.heard = std::make_unique<Bytes>(kept.begin(), kept.end());
+}
+
+void TcpServer::say(uint32_t slot, std::span<const uint8_t> bytes, Speech speech, uint64_t now_ns) {
   Connection& c = connections_[slot];
   c.speech = std::move(speech);
   c.spoken = true;
-  c.heard.reset();
+  if (c.speech.end == Speech::End::listens)
+    keep(c, bytes);
+  else
+    c.heard.reset();
   if (c.speech.end == Speech::End::reset) {
     send(c, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, c.next, {}, now_ns);
     forget(slot);

@@ -53,13 +53,14 @@ class TcpServer {
                      const WayBack& back, const ClientOptions& options, uint64_t now_ns);
 
   // Takes a segment of the connection. Returns all of the client's bytes so far, in order, if there
-  // are new ones and nothing has been said yet: then the caller has to say(), or to listen_on().
-  // Else empty, and the connection may have ended. Valid until the next call.
+  // are new ones and someone still listens: then the caller has to say(), or to listen_on(). Else
+  // empty, and the connection may have ended. Valid until the next call.
   std::span<const uint8_t> receive(uint32_t slot, const Segment& segment, uint64_t now_ns);
   // Acknowledges `bytes` and keeps them, if they are no more than heard_most.
   void listen_on(uint32_t slot, std::span<const uint8_t> bytes, uint64_t now_ns);
-  // The one answer of this connection.
-  void say(uint32_t slot, Speech speech, uint64_t now_ns);
+  // The answer of this connection to all of the client's `bytes`; the one answer, unless it
+  // listens.
+  void say(uint32_t slot, std::span<const uint8_t> bytes, Speech speech, uint64_t now_ns);
   // Sends again at once what is not acknowledged.
   void say_again(uint32_t slot, uint64_t now_ns);
   // Ends the connection without a word.
@@ -93,6 +94,7 @@ class TcpServer {
   void rearm(uint32_t slot, uint64_t now_ns);
   bool take_acknowledgement(uint32_t slot, const Segment& segment, uint64_t now_ns);
   std::span<const uint8_t> take_payload(uint32_t slot, const Segment& segment, uint64_t now_ns);
+  static void keep(Connection& c, std::span<const uint8_t> bytes);
 
   bool transmit(Connection& c, bool at_least_one_byte, uint64_t now_ns);
   void send(const Connection& c, uint8_t flags, uint32_t sequence, std::span<const uint8_t> payload,

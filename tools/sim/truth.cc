@@ -195,8 +195,6 @@ Trusted is_trusted(const Layout& layout, const Host& host) {
     default:
       return Trusted::no;
   }
-  // Who speaks TLS 1.3 alone shows nothing to a hello that does not offer it.
-  if (!group.tls12) return Trusted::maybe;
   // Two controls in turn may, or may not, meet the same leaf.
   if (group.certificate.rotates > 1 || group.certificate.renewed_after_s) return Trusted::maybe;
   return Trusted::yes;

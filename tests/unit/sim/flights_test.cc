@@ -9,66 +9,19 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 
 #include "tests/unit/sim/sample_scenario.h"
+#include "tests/unit/sim/tls_client.h"
+#include "tools/sim/server.h"
 
 namespace steppe::sim {
 namespace {
 
 using namespace test;
 
-// A client of OpenSSL on memory BIOs.
-class Client {
- public:
-  Client(int least, int most, const std::string& name)
-      : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free) {
-    SSL_CTX_set_min_proto_version(context_.get(), least);
-    SSL_CTX_set_max_proto_version(context_.get(), most);
-    ssl_ = {SSL_new(context_.get()), SSL_free};
-    in_ = BIO_new(BIO_s_mem());
-    out_ = BIO_new(BIO_s_mem());
-    SSL_set_bio(ssl_.get(), in_, out_);
-    if (!name.empty()) SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
-    go_on();
-  }
-  // What it has said since the last time.
-  Bytes said() {
-    Bytes bytes(static_cast<size_t>(BIO_pending(out_)));
-    if (!bytes.empty()) BIO_read(out_, bytes.data(), static_cast<int>(bytes.size()));
-    return bytes;
-  }
-  // 1: the handshake is complete; 0: it wants more; -1: it has failed.
-  int hear(std::span<const uint8_t> bytes) {
-    BIO_write(in_, bytes.data(), static_cast<int>(bytes.size()));
-    return go_on();
-  }
-  SSL* ssl() { return ssl_.get(); }
-  std::vector<Bytes> peer_chain() {
-    std::vector<Bytes> chain;
-    STACK_OF(X509)* const certificates = SSL_get_peer_cert_chain(ssl_.get());
-    for (int i = 0; certificates != nullptr && i < sk_X509_num(certificates); ++i) {
-      unsigned char* der = nullptr;
-      const int size = i2d_X509(sk_X509_value(certificates, i), &der);
-      chain.emplace_back(der, der + size);
-      OPENSSL_free(der);
-    }
-    return chain;
-  }
-
- private:
-  int go_on() {
-    const int result = SSL_connect(ssl_.get());
-    if (result == 1) return 1;
-    return SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ ? 0 : -1;
-  }
-
-  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
-  std::unique_ptr<SSL, void (*)(SSL*)> ssl_{nullptr, SSL_free};
-  BIO *in_ = nullptr, *out_ = nullptr;
-};
-
 Bytes hello_of(int least, int most, const std::string& name) {
-  return Client(least, most, name).said();
+  return TlsClient(least, most, name).said();
 }
 
 std::vector<Bytes> bytes_of(const Chain& chain) {
@@ -379,7 +332,7 @@ TEST_F(FlightsTest, Tls12FlightIsTakenByOpenSslUpToTheSignature) {
     use(kind);
     Authority fresh(layout, now);
     const Chain chain = fresh.chain(host(), {});
-    Client client(TLS1_2_VERSION, TLS1_2_VERSION, "example.kz");
+    TlsClient client(TLS1_2_VERSION, TLS1_2_VERSION, "example.kz");
     const Bytes flight = tls12_flight(chain, fresh.leaf_key(host(), {}), server_random);
     EXPECT_EQ(client.hear(flight), -1);
     EXPECT_EQ(client.peer_chain(), bytes_of(chain));
@@ -411,7 +364,7 @@ TEST_F(FlightsTest, LongChainsSpanRecords) {
   chain.certificates.insert(chain.certificates.end(), 20, chain.certificates[0]);
   const Bytes flight = tls12_flight(chain, authority.leaf_key(host(), {}), server_random);
   EXPECT_GT(records(flight).size(), 4u);
-  Client client(TLS1_2_VERSION, TLS1_2_VERSION, "");
+  TlsClient client(TLS1_2_VERSION, TLS1_2_VERSION, "");
   client.hear(flight);
   EXPECT_EQ(client.peer_chain(), bytes_of(chain));
 }
@@ -423,10 +376,11 @@ TEST_F(FlightsTest, Tls13FlightCompletesOpenSslsHandshake) {
     use(kind);
     Authority fresh(layout, now);
     const Chain chain = fresh.chain(host(), {});
-    Client client(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz");
-    const auto answer = tls13_flight(chain, fresh.leaf_key(host(), {}), client.said());
-    EXPECT_TRUE(answer.alert.empty());
-    EXPECT_EQ(client.hear(answer.flight), 1);
+    TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz");
+    const auto answer =
+        tls13_flight({chain, fresh.leaf_key(host(), {}), all_key_groups, 1}, client.said());
+    EXPECT_EQ(answer.end, Tls13Answer::End::flight);
+    EXPECT_EQ(client.hear(answer.bytes), 1);
     EXPECT_EQ(client.peer_chain(), bytes_of(chain));
     EXPECT_EQ(SSL_version(client.ssl()), TLS1_3_VERSION);
   }
@@ -438,17 +392,113 @@ TEST_F(FlightsTest, Tls13FlightCarriesForgedLeaves) {
     profile.key = kind;
     const Chain chain = authority.forge(profile, host(), authority.chain(host(), {}), "google.com");
     const auto key = authority.forged_key(profile, host());
-    Client client(TLS1_3_VERSION, TLS1_3_VERSION, "google.com");
-    EXPECT_EQ(client.hear(tls13_flight(chain, key.get(), client.said()).flight), 1);
+    TlsClient client(TLS1_3_VERSION, TLS1_3_VERSION, "google.com");
+    EXPECT_EQ(client.hear(tls13_flight({chain, key.get(), all_key_groups, 1}, client.said()).bytes),
+              1);
     EXPECT_EQ(client.peer_chain(), bytes_of(chain));
   }
 }
 
+TEST_F(FlightsTest, Tls13FlightIsAFunctionOfItsArguments) {
+  const Bytes hello = hello_of(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz");
+  for (const KeyKind kind : {KeyKind::rsa_2048, KeyKind::ecdsa_p256}) {
+    use(kind);
+    Authority first(layout, now), second(layout, now);
+    const auto flight = [&](Authority& from, size_t number, uint64_t tag, const Bytes& heard) {
+      const Host& speaker = layout.hosts()[number];
+      const Chain chain = from.chain(speaker, {});
+      return tls13_flight({chain, from.leaf_key(speaker, {}), all_key_groups, tag}, heard).bytes;
+    };
+    const Bytes once = flight(first, 0, 7, hello);
+    // Over 32 signatures: OpenSSL blinds RSA keys anew after as many. Their randomness must not
+    // come from what the flight is made of.
+    for (uint64_t i = 0; i < 40; ++i) {
+      EXPECT_NE(flight(second, 0, 100 + i, hello), once);
+      EXPECT_NE(flight(second, 1 + i % 5, 7, hello), once);
+      tls12_flight(second.chain(host(), {}), second.leaf_key(host(), {}), server_random);
+      ASSERT_EQ(flight(second, 0, 7, hello), once) << i;
+    }
+    std::thread([&] { EXPECT_EQ(flight(second, 0, 7, hello), once) << "another thread"; }).join();
+    EXPECT_NE(flight(first, 0, 7, hello_of(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz")), once);
+  }
+}
+
+TEST_F(FlightsTest, Tls13TagsDifferBySeedHostSpeakerAndHello) {
+  const Bytes random(32, 7), other_random(32, 8);
+  HeardHello hello, other_hello;
+  hello.random = random;
+  other_hello.random = other_random;
+  const Layout other_layout{scenario, 2, 0};
+  const uint64_t tag = tls13_tag(layout, host(), 0, hello);
+  EXPECT_EQ(tls13_tag(layout, host(), 0, hello), tag);
+  EXPECT_NE(tls13_tag(other_layout, host(), 0, hello), tag);
+  EXPECT_NE(tls13_tag(layout, layout.hosts()[1], 0, hello), tag);
+  EXPECT_NE(tls13_tag(layout, host(), 1, hello), tag);
+  EXPECT_NE(tls13_tag(layout, host(), 0, other_hello), tag);
+}
+
+TEST_F(FlightsTest, Tls13AsksAgainForAShareThatItCanUse) {
+  for (const KeyKind kind : {KeyKind::rsa_2048, KeyKind::ecdsa_p256}) {
+    use(kind);
+    Authority fresh(layout, now);
+    const Chain chain = fresh.chain(host(), {});
+    const Tls13Server server{chain, fresh.leaf_key(host(), {}), "P-256", 1};
+    TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz", "X25519:P-256");
+    Bytes heard = client.said();
+    const auto retry = tls13_flight(server, heard);
+    EXPECT_EQ(retry.end, Tls13Answer::End::retry);
+    EXPECT_EQ(client.hear(retry.bytes), 0);
+
+    // change_cipher_spec (RFC 8446 D.4) and the second hello, byte by byte.
+    const Bytes second = client.said();
+    ASSERT_GT(second.size(), 200u);
+    EXPECT_EQ(Bytes(second.begin(), second.begin() + 6), (Bytes{20, 3, 3, 0, 1, 1}));
+    for (const uint8_t byte : second) {
+      const auto again = tls13_flight(server, heard);
+      ASSERT_EQ(again.end, Tls13Answer::End::retry);
+      ASSERT_EQ(again.bytes, retry.bytes);
+      heard.push_back(byte);
+    }
+    const auto answer = tls13_flight(server, heard);
+    EXPECT_EQ(answer.end, Tls13Answer::End::flight);
+    ASSERT_GT(answer.bytes.size(), retry.bytes.size());
+    EXPECT_TRUE(std::equal(retry.bytes.begin(), retry.bytes.end(), answer.bytes.begin()));
+    EXPECT_EQ(client.hear(std::span(answer.bytes).subspan(retry.bytes.size())), 1);
+    EXPECT_EQ(client.peer_chain(), bytes_of(chain));
+    EXPECT_EQ(SSL_get_negotiated_group(client.ssl()), NID_X9_62_prime256v1);
+  }
+}
+
+TEST_F(FlightsTest, Tls13RefusesWhoHasNoGroupInCommon) {
+  const Chain chain = authority.chain(host(), {});
+  TlsClient client(TLS1_3_VERSION, TLS1_3_VERSION, "", "X25519:P-384");
+  const auto answer =
+      tls13_flight({chain, authority.leaf_key(host(), {}), "P-256:P-521", 1}, client.said());
+  EXPECT_EQ(answer.end, Tls13Answer::End::refused);
+  EXPECT_EQ(answer.bytes, fatal_alert(alert_handshake_failure));
+}
+
+TEST_F(FlightsTest, Tls13RefusesWhatIsNoSecondHello) {
+  const Chain chain = authority.chain(host(), {});
+  const Tls13Server server{chain, authority.leaf_key(host(), {}), "P-256", 1};
+  TlsClient client(TLS1_3_VERSION, TLS1_3_VERSION, "", "X25519:P-256");
+  Bytes heard = client.said();
+  const auto retry = tls13_flight(server, heard);
+  ASSERT_EQ(retry.end, Tls13Answer::End::retry);
+  const Bytes once_more = heard;  // still without a usable share
+  heard.insert(heard.end(), once_more.begin(), once_more.end());
+  const auto answer = tls13_flight(server, heard);
+  EXPECT_EQ(answer.end, Tls13Answer::End::refused);
+  ASSERT_EQ(answer.bytes.size(), retry.bytes.size() + 7);
+  EXPECT_TRUE(std::equal(retry.bytes.begin(), retry.bytes.end(), answer.bytes.begin()));
+}
+
 TEST_F(FlightsTest, Tls13RefusesOldClientsWithAnAlert) {
-  const auto answer = tls13_flight(authority.chain(host(), {}), authority.leaf_key(host(), {}),
+  const Chain chain = authority.chain(host(), {});
+  const auto answer = tls13_flight({chain, authority.leaf_key(host(), {}), all_key_groups, 1},
                                    hello_of(TLS1_2_VERSION, TLS1_2_VERSION, ""));
-  EXPECT_TRUE(answer.flight.empty());
-  const auto alerts = records(answer.alert);
+  EXPECT_EQ(answer.end, Tls13Answer::End::refused);
+  const auto alerts = records(answer.bytes);
   ASSERT_EQ(alerts.size(), 1u);
   EXPECT_EQ(alerts[0], (std::pair<uint8_t, Bytes>(21, {2, alert_protocol_version})));
 }
@@ -457,7 +507,7 @@ TEST_F(FlightsTest, Tls13RefusesOldClientsWithAnAlert) {
 
 TEST(FatalAlert, IsOneRecord) {
   EXPECT_EQ(fatal_alert(112), (Bytes{21, 3, 3, 0, 2, 2, 112}));
-  Client client(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz");
+  TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "example.kz");
   ERR_clear_error();
   EXPECT_EQ(client.hear(fatal_alert(alert_unrecognized_name)), -1);
   EXPECT_EQ(ERR_GET_REASON(ERR_peek_error()), SSL_AD_REASON_OFFSET + alert_unrecognized_name);

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "tests/unit/sim/tls_client.h"
 #include "tests/unit/sim/wired_country.h"
 #include "tools/sim/flights.h"
 
@@ -184,36 +185,94 @@ TEST(Middlebox, AHelloInPiecesIsSeen) {
   }
 }
 
-TEST(Middlebox, ForgesInTls13ForThoseWhoSpeakNothingElse) {
-  Scenario scenario = country_with(box_after_second_router());
-  scenario.groups[0].tls13 = true;
-  WiredCountry country(std::move(scenario));
-  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context{SSL_CTX_new(TLS_client_method()),
-                                                             SSL_CTX_free};
-  const std::unique_ptr<SSL, void (*)(SSL*)> client{SSL_new(context.get()), SSL_free};
-  SSL_set_min_proto_version(client.get(), TLS1_3_VERSION);
-  SSL_set_tlsext_host_name(client.get(), blocked);
-  BIO* const in = BIO_new(BIO_s_mem());
-  BIO* const out = BIO_new(BIO_s_mem());
-  SSL_set_bio(client.get(), in, out);
-  SSL_connect(client.get());
-  char* data = nullptr;
-  const long length = BIO_get_mem_data(out, &data);
-  Caller caller(country, country.host());
-  ASSERT_TRUE(caller.connect());
-  const Bytes flight =
-      stream_of(caller.say(Bytes(data, data + length)), caller.segment.acknowledgement);
-  BIO_write(in, flight.data(), static_cast<int>(flight.size()));
-  EXPECT_EQ(SSL_connect(client.get()), 1);
-  X509* const leaf = SSL_get0_peer_certificate(client.get());
-  ASSERT_NE(leaf, nullptr);
-  uint8_t* der = nullptr;
-  const int der_bytes = i2d_X509(leaf, &der);
+const Bytes& forged_leaf(WiredCountry& country) {
   const ForgingProfile& profile = country.layout().scenario().middleboxes[0].profiles[0];
   const Chain origin = country.authority().chain(country.host(), {});
-  EXPECT_EQ(Bytes(der, der + der_bytes),
-            *country.authority().forge(profile, country.host(), origin, blocked).certificates[0]);
-  OPENSSL_free(der);
+  return *country.authority().forge(profile, country.host(), origin, blocked).certificates[0];
+}
+
+// Whatever the host speaks.
+TEST(Middlebox, ForgesInTheHighestVersionThatBothSidesKnow) {
+  struct Case {
+    bool tls12, tls13;  // of the box
+    int least, most;    // of the client
+    int wanted;         // 0: none
+  };
+  for (const auto& [tls12, tls13, least, most, wanted] :
+       {Case{true, true, TLS1_2_VERSION, TLS1_2_VERSION, TLS1_2_VERSION},
+        Case{true, true, TLS1_2_VERSION, TLS1_3_VERSION, TLS1_3_VERSION},
+        Case{true, true, TLS1_3_VERSION, TLS1_3_VERSION, TLS1_3_VERSION},
+        Case{true, false, TLS1_2_VERSION, TLS1_3_VERSION, TLS1_2_VERSION},
+        Case{true, false, TLS1_3_VERSION, TLS1_3_VERSION, 0},
+        Case{false, true, TLS1_2_VERSION, TLS1_3_VERSION, TLS1_3_VERSION},
+        Case{false, true, TLS1_2_VERSION, TLS1_2_VERSION, 0}}) {
+    SCOPED_TRACE(testing::Message() << tls12 << tls13 << ' ' << least << ' ' << most);
+    Middlebox box = box_after_second_router();
+    box.tls12 = tls12;
+    box.tls13 = tls13;
+    Scenario scenario = country_with(box);
+    scenario.groups[0].tls12 = false;
+    scenario.groups[0].tls13 = true;
+    scenario.groups[0].key_groups = "P-521";
+    WiredCountry country(std::move(scenario));
+    test::TlsClient client(least, most, blocked);
+    Caller caller(country, country.host());
+    ASSERT_TRUE(caller.connect());
+    const auto frames = caller.say(client.said());
+    const Bytes flight = stream_of(frames, caller.segment.acknowledgement);
+    EXPECT_EQ(country.world().figures().injected, 1u);
+    if (wanted == 0) {
+      EXPECT_EQ(flight, fatal_alert(alert_protocol_version));
+      EXPECT_TRUE(frames.back().flags & fin);
+      continue;
+    }
+    client.hear(flight);  // in TLS 1.2 it goes as far as the signature (flights_test.cc)
+    ASSERT_FALSE(client.peer_chain().empty());
+    EXPECT_EQ(client.peer_chain()[0], forged_leaf(country));
+    EXPECT_EQ(SSL_version(client.ssl()), wanted);
+  }
+}
+
+// A client's only share is in a group that boxes do not know.
+TEST(Middlebox, InThePathAsksAgainForAShareThatItCanUse) {
+  for (const bool terminates : {false, true}) {
+    Middlebox box = box_after_second_router();
+    box.terminates = terminates;
+    WiredCountry country(country_with(box));
+    test::TlsClient client(TLS1_3_VERSION, TLS1_3_VERSION, blocked, "X448:P-256");
+    Caller caller(country, country.host());
+    ASSERT_TRUE(caller.connect());
+    const Bytes retry = stream_of(caller.say(client.said()), caller.segment.acknowledgement);
+    EXPECT_EQ(client.hear(retry), 0);
+    caller.acknowledge(static_cast<uint32_t>(retry.size()));
+    const auto frames = caller.say(client.said());
+    EXPECT_EQ(client.hear(stream_of(frames, caller.segment.acknowledgement)), 1);
+    ASSERT_FALSE(client.peer_chain().empty());
+    EXPECT_EQ(client.peer_chain()[0], forged_leaf(country));
+    EXPECT_EQ(country.world().figures().injected, 1u);
+    EXPECT_EQ(country.world().figures().connections, 0u) << "the host has heard nothing";
+  }
+}
+
+TEST(Middlebox, OnThePathLetsThoseBeWhomItWouldHaveToAskAgain) {
+  Middlebox box = box_after_second_router();
+  box.in_path = false;
+  Scenario scenario = country_with(box);
+  scenario.groups[0].tls13 = true;
+  WiredCountry country(std::move(scenario));
+  test::TlsClient client(TLS1_3_VERSION, TLS1_3_VERSION, blocked, "X448:P-256");
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  const auto asked = caller.say(client.said());
+  EXPECT_EQ(asked.size(), 1u) << "the host alone asks again";
+  const Bytes retry = stream_of(asked, caller.segment.acknowledgement);
+  EXPECT_EQ(client.hear(retry), 0);
+  caller.acknowledge(static_cast<uint32_t>(retry.size()));
+  const auto frames = caller.say(client.said());
+  EXPECT_EQ(client.hear(stream_of(frames, caller.segment.acknowledgement)), 1);
+  ASSERT_FALSE(client.peer_chain().empty());
+  EXPECT_EQ(client.peer_chain()[0], *country.authority().chain(country.host(), {}).certificates[0]);
+  EXPECT_EQ(country.world().figures().injected, 0u);
 }
 
 TEST(Middlebox, DealsWithAShareOfTheConnections) {

@@ -476,6 +476,12 @@ TEST(ParseScenario, SaysWhatIsWrongWhere) {
        "hosts[0].latency-ms[1]: must be a number from 0 to 60000, not 60001"},
       {"/hosts/0/tls", "[]", "hosts[0].tls: must be a list of at least 1, not of 0"},
       {"/hosts/0/tls", "[\"1.1\"]", "hosts[0].tls[0]: \"1.1\" is not allowed; one of 1.2, 1.3"},
+      {"/hosts/0/key-groups", "[\"P-256\"]",
+       "hosts[0].key-groups: only hosts that speak TLS \"1.3\" have it"},
+      {"/hosts/1",
+       "{\"name\": \"x\", \"network\": \"north\", \"count\": 1, \"tls\": [\"1.3\"], "
+       "\"key-groups\": [\"p256\"]}",
+       "hosts[1].key-groups[0]: \"p256\" is not allowed; one of X25519, P-256, P-384, P-521"},
       {"/faults", "{\"to-hosts\": {\"loss\": 2}}",
        "faults.to-hosts.loss: must be a number from 0 to 1, not 2"},
       {"/middleboxes/0/in-path", "\"yes\"",
@@ -606,6 +612,10 @@ TEST(ParseScenario, SaysWhatIsWrongWhere) {
       {"/middleboxes/0/action", "\"reset\"",
        "middleboxes[0].profile: only a box whose \"action\" is \"forge\" has it"},
       {"/middleboxes/0/action", "\"block-page\"", "middleboxes[0]: \"block-page\" is missing"},
+      {"/middleboxes/1",
+       "{\"name\": \"x\", \"links\": [[\"198.19.1.4\", \"host\"]], \"server-names\": [\"a.com\"], "
+       "\"action\": \"reset\", \"tls\": [\"1.2\"]}",
+       "middleboxes[1].tls: only a box whose \"action\" is \"forge\" has it"},
       {"/middleboxes/0/block-page", "\"no\"",
        "middleboxes[0].block-page: only a box whose \"action\" is \"block-page\" has it"},
       {"/middleboxes/1",
@@ -672,7 +682,7 @@ TEST(ParseScenario, SetsEveryMember) {
                "s": {"hops": ["198.19.1.1"]}},
     "hosts": [
       {"name": "g", "networks": {"n": 9}, "behaviour": "tiny-segments", "segment-bytes": 7,
-       "tls": ["1.3"], "latency-ms": [5, 6.5], "routes": {"b": {"s": 2.5, "r": 1}},
+       "tls": ["1.3"], "key-groups": ["P-384", "P-256"], "latency-ms": [5, 6.5], "routes": {"b": {"s": 2.5, "r": 1}},
        "certificate": {"kind": "expired", "key": "ecdsa-p256", "intermediates": 3,
                        "intermediates-left-out": true, "distinct": 4, "rotates": 2,
                        "renewed-after-s": 60,
@@ -694,7 +704,7 @@ TEST(ParseScenario, SetsEveryMember) {
     "middleboxes": [
       {"name": "m", "links": [["198.19.1.2", "198.19.1.3"], ["198.19.1.3", "host"]],
        "server-names": ["B.com"], "suffix-match": true, "origin-must-be-trusted": false,
-       "terminates": true, "copies-ttl": true, "residual-s": 12, "delay-ms": 13, "profile": "q",
+       "terminates": true, "copies-ttl": true, "residual-s": 12, "delay-ms": 13, "profile": "q", "tls": ["1.2"],
        "timetable": [{"from": "2024-01-01", "on": false, "share-of-hosts": {"b": 0.5},
                       "count-of-hosts": {"a": 4}, "share-of-connections": 0.75, "profile": "p"}]},
       {"name": "page", "links": [["198.19.1.1", "198.19.1.2"]], "server-names": ["c.com"],
@@ -742,6 +752,7 @@ TEST(ParseScenario, SetsEveryMember) {
   EXPECT_EQ(group.segment_bytes, 7u);
   EXPECT_FALSE(group.tls12);
   EXPECT_TRUE(group.tls13);
+  EXPECT_EQ(group.key_groups, "P-384:P-256");
   EXPECT_EQ(group.latency_ms_least, 5);
   EXPECT_EQ(group.latency_ms_most, 6.5);
   ASSERT_EQ(group.routes.size(), 2u);
@@ -766,6 +777,7 @@ TEST(ParseScenario, SetsEveryMember) {
   EXPECT_EQ(shunning.shun_s, 4u);
   EXPECT_TRUE(shunning.tls12);
   EXPECT_FALSE(shunning.tls13);
+  EXPECT_EQ(shunning.key_groups, "X25519:P-256:P-384:P-521");
   EXPECT_EQ(shunning.latency_ms_least, 8);
   EXPECT_EQ(shunning.latency_ms_most, 8);
   EXPECT_EQ(shunning.certificate.kind, CertificateKind::trusted);
@@ -785,6 +797,8 @@ TEST(ParseScenario, SetsEveryMember) {
   EXPECT_TRUE(box.copies_ttl);
   EXPECT_EQ(box.residual_s, 12u);
   EXPECT_EQ(box.delay_ms, 13u);
+  EXPECT_TRUE(box.tls12);
+  EXPECT_FALSE(box.tls13);
   ASSERT_EQ(box.timetable.size(), 1u);
   const MiddleboxState& state = box.timetable[0];
   EXPECT_FALSE(state.on);
@@ -798,6 +812,7 @@ TEST(ParseScenario, SetsEveryMember) {
   EXPECT_EQ(page.action, Action::block_page);
   EXPECT_EQ(page.block_page, "HTTP/1.1 403");
   EXPECT_FALSE(page.in_path);
+  EXPECT_TRUE(page.tls12 && page.tls13);
   EXPECT_NE(page.at(0), nullptr);
 
   const ForgingProfile& profile = box.profiles[1];

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -217,6 +218,33 @@ class TraceScore : public testing::Test {
   Authority authority_;
   Date settled_at_ms_ = settled_ms;
 };
+
+// --- hosts ---
+
+TEST(Truth, WhoSpeaksTls13AloneIsJudgedAsAllOthers) {
+  Scenario scenario = parse_scenario(country, "traced.json");
+  for (HostGroup& group : scenario.groups) {
+    group.tls12 = false;
+    group.tls13 = true;
+    group.key_groups = "P-256";
+  }
+  scenario.groups[1].certificate.kind = CertificateKind::self_signed;
+  scenario.groups[2].behaviour = Behaviour::shuns;
+  const Layout layout(scenario, scenario.seed, 0);
+  const auto of_group = [&](uint32_t group) -> const Host& {
+    return *std::ranges::find(layout.hosts(), group, &Host::group);
+  };
+  EXPECT_EQ(is_trusted(layout, of_group(0)), Trusted::yes);
+  EXPECT_EQ(is_trusted(layout, of_group(1)), Trusted::no);
+  EXPECT_EQ(is_trusted(layout, of_group(2)), Trusted::maybe);
+  const Answer forged = right_answer(layout, of_group(0), blocked, noon);
+  EXPECT_EQ(forged.verdict, Verdict::injected);
+  EXPECT_EQ(forged.interference, Interference::yes);
+  EXPECT_FALSE(forged.by_chance);
+  EXPECT_EQ(right_answer(layout, of_group(0), "control.example", noon).verdict, Verdict::same);
+}
+
+// --- traces ---
 
 TEST_F(TraceScore, WithoutAnyNothingIsSaid) {
   const Score without = score({});

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "tests/unit/sim/tls_client.h"
 #include "tests/unit/sim/wired_country.h"
 #include "tools/sim/flights.h"
 
@@ -499,29 +500,104 @@ TEST(World, ATls13FlightIsOneThatOpensslUnderstands) {
   Scenario scenario = country_of(1);
   scenario.groups[0].tls13 = true;
   WiredCountry country(std::move(scenario));
-  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context{SSL_CTX_new(TLS_client_method()),
-                                                             SSL_CTX_free};
-  const std::unique_ptr<SSL, void (*)(SSL*)> client{SSL_new(context.get()), SSL_free};
-  BIO* const in = BIO_new(BIO_s_mem());
-  BIO* const out = BIO_new(BIO_s_mem());
-  SSL_set_bio(client.get(), in, out);
-  SSL_connect(client.get());
-  char* data = nullptr;
-  const long length = BIO_get_mem_data(out, &data);
+  test::TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "");
   Caller caller(country, country.host());
   ASSERT_TRUE(caller.connect());
-  const auto frames = caller.say(Bytes(data, data + length));
-  const Bytes flight = stream_of(frames, caller.segment.acknowledgement);
-  BIO_write(in, flight.data(), static_cast<int>(flight.size()));
-  EXPECT_EQ(SSL_connect(client.get()), 1);
-  EXPECT_EQ(SSL_version(client.get()), TLS1_3_VERSION);
-  X509* const leaf = SSL_get0_peer_certificate(client.get());
-  ASSERT_NE(leaf, nullptr);
-  uint8_t* der = nullptr;
-  const int der_bytes = i2d_X509(leaf, &der);
-  EXPECT_EQ(Bytes(der, der + der_bytes),
-            *country.authority().chain(country.host(), {}).certificates[0]);
-  OPENSSL_free(der);
+  const auto frames = caller.say(client.said());
+  EXPECT_EQ(client.hear(stream_of(frames, caller.segment.acknowledgement)), 1);
+  EXPECT_EQ(SSL_version(client.ssl()), TLS1_3_VERSION);
+  ASSERT_FALSE(client.peer_chain().empty());
+  EXPECT_EQ(client.peer_chain()[0], *country.authority().chain(country.host(), {}).certificates[0]);
+}
+
+// Its length varies with the server's randomness, and with it the frames.
+TEST(World, ATls13FlightDependsOnSeedHostAndHelloAlone) {
+  const Bytes hello = client_hello("example.org", TLS1_3_VERSION, TLS1_3_VERSION);
+  const auto flight = [](uint64_t seed, size_t host, const Bytes& said, uint16_t port) {
+    Scenario scenario = country_of(2);
+    scenario.seed = seed;
+    scenario.groups[0].tls13 = true;
+    scenario.groups[0].certificate.key = KeyKind::ecdsa_p256;
+    WiredCountry country(std::move(scenario));
+    Caller caller(country, country.host(host), port);
+    EXPECT_TRUE(caller.connect());
+    return stream_of(caller.say(said), caller.segment.acknowledgement);
+  };
+  const Bytes once = flight(1, 0, hello, 40000);
+  ASSERT_GT(once.size(), 1000u);
+  EXPECT_EQ(flight(1, 0, hello, 40001), once);
+  const auto server_random = [](const Bytes& said) { return Bytes(&said[11], &said[43]); };
+  const std::vector<Bytes> others = {
+      flight(2, 0, hello, 40000), flight(1, 1, hello, 40000),
+      flight(1, 0, client_hello("example.org", TLS1_3_VERSION, TLS1_3_VERSION), 40000)};
+  for (const Bytes& other : others) EXPECT_NE(server_random(other), server_random(once));
+}
+
+TEST(World, HostsThatLackTheClientsGroupAskAgain) {
+  Scenario scenario = country_of(1);
+  scenario.groups[0].tls12 = false;
+  scenario.groups[0].tls13 = true;
+  scenario.groups[0].key_groups = "P-256";
+  WiredCountry country(std::move(scenario));
+  test::TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "example.org", "X25519:P-256");
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  const Bytes retry = stream_of(caller.say(client.said()), caller.segment.acknowledgement);
+  EXPECT_EQ(client.hear(retry), 0);
+  EXPECT_EQ(country.world().figures().connections, 0u) << "its question is not answered yet";
+  caller.acknowledge(static_cast<uint32_t>(retry.size()));
+
+  const Bytes second = client.said();
+  const auto half = second.begin() + static_cast<std::ptrdiff_t>(second.size() / 2);
+  const auto none = caller.say(Bytes(second.begin(), half));
+  ASSERT_EQ(none.size(), 1u) << "the host acknowledges";
+  EXPECT_TRUE(none[0].payload.empty());
+  const auto frames = caller.say(Bytes(half, second.end()));
+  EXPECT_EQ(client.hear(stream_of(frames, caller.segment.acknowledgement)), 1);
+  ASSERT_FALSE(client.peer_chain().empty());
+  EXPECT_EQ(client.peer_chain()[0], *country.authority().chain(country.host(), {}).certificates[0]);
+  EXPECT_EQ(country.world().figures().connections, 1u);
+}
+
+// A frame that is lost is sent again before and after the second hello alike.
+TEST(World, WhatIsAskedAgainIsSentAgainUntilItIsAcknowledged) {
+  Scenario scenario = country_of(1);
+  scenario.groups[0].tls13 = true;
+  scenario.groups[0].key_groups = "P-256";
+  WiredCountry country(std::move(scenario));
+  test::TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "example.org", "X25519:P-256");
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  const Bytes retry = stream_of(caller.say(client.said()), caller.segment.acknowledgement);
+  EXPECT_EQ(stream_of(country.run_to(country.now_ns() + second), caller.segment.acknowledgement),
+            retry);
+  EXPECT_EQ(client.hear(retry), 0);
+  // The second hello without an acknowledgement of the retry: both are due.
+  const auto rest = caller.say(client.said());
+  const Bytes again =
+      stream_of(country.run_to(country.now_ns() + 3 * second), caller.segment.acknowledgement);
+  ASSERT_GT(again.size(), retry.size());
+  EXPECT_TRUE(std::equal(retry.begin(), retry.end(), again.begin()));
+  EXPECT_EQ(client.hear(std::span(again).subspan(retry.size())), 1);
+  const auto behind = static_cast<uint32_t>(retry.size());
+  EXPECT_EQ(stream_of(rest, caller.segment.acknowledgement + behind),
+            Bytes(again.begin() + behind, again.end()));
+}
+
+TEST(World, WhoAnswersARetryWithNonsenseGetsAnAlert) {
+  Scenario scenario = country_of(1);
+  scenario.groups[0].tls13 = true;
+  scenario.groups[0].key_groups = "P-256";
+  WiredCountry country(std::move(scenario));
+  test::TlsClient client(TLS1_2_VERSION, TLS1_3_VERSION, "example.org", "X25519:P-256");
+  Caller caller(country, country.host());
+  ASSERT_TRUE(caller.connect());
+  const Bytes retry = stream_of(caller.say(client.said()), caller.segment.acknowledgement);
+  caller.acknowledge(static_cast<uint32_t>(retry.size()));
+  const auto frames = caller.say({'G', 'E', 'T', ' ', '/', '\r', '\n'});
+  ASSERT_FALSE(frames.empty());
+  EXPECT_EQ(stream_of(frames, caller.segment.acknowledgement).size(), 7u) << "an alert";
+  EXPECT_TRUE(frames.back().flags & fin);
 }
 
 TEST(World, WhatIsNoTlsGetsAnAlert) {
