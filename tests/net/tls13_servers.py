@@ -36,7 +36,7 @@ class Server:
     what: str  # what it is here for
     key: str  # rsa, ecdsa or huge, as certificates.py makes them
     suite: str | None = None  # None: as the client likes
-    curve_bits: int = 0  # of the only NIST curve that it shares keys on; 0: whatever the client does
+    curve_bits: int = 0  # of its only group, a NIST curve; 0: it has the client's first
     request: bool = False  # asks for a client's certificate
     padded: bool = False
     small: bool = False
