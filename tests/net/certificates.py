@@ -145,8 +145,9 @@ class Certificates:
                              "leaf")
         if service == "huge":
             for extra in range(BALLAST_COUNT):
-                self.certificate(f"ballast-{extra}", f"/O=Ballast/CN=Ballast {extra}", "ballast")
-                self.append(stem, f"ballast-{extra}")
+                ballast = f"{stem}-ballast-{extra}"
+                self.certificate(ballast, f"/O=Ballast/CN=Ballast {extra}", "ballast")
+                self.append(stem, ballast)
 
 
 SERVICES_WITH_LEAVES = ["ecdsa", "rsa", "bare", "named", "picky", "huge", "self_signed", "expired",
@@ -167,5 +168,10 @@ def create(directory):
         certificates.leaf(service, number)
     jobs = [(service, number) for service in SERVICES_WITH_LEAVES if service != "expired"
             for number in range(plan.SERVICES[service].leaves)]
+    in_parallel(certificates.leaf, jobs)
+
+
+def in_parallel(function, jobs):
+    """function(*job) for each job; raises what one of them raised."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda job: certificates.leaf(*job), jobs))
+        return list(pool.map(lambda job: function(*job), jobs))

@@ -20,18 +20,29 @@ import sys
 import time
 
 PATIENCE_S = 10
+PROTOCOL_VERSION = "alert 70"  # RFC 8446 section 6.2
+# What OpenSSL calls the alerts that the testbed's servers send.
+ALERTS = {"TLSV1_UNRECOGNIZED_NAME": "alert 112"}
 IN_FLIGHT = 400
 IP_RECVERR = 11
 
 
-def client_hello(name):
-    """What OpenSSL would send first; at most TLS 1.2, which sends certificates in clear."""
+def trusting(version):
+    """A client's context that takes any certificate, for one version."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+TLS1_2, TLS1_3 = (trusting(version) for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3))
+
+
+def client_hello(name):
+    """What OpenSSL would send first for TLS 1.2, which sends certificates in clear."""
     outgoing = ssl.MemoryBIO()
-    connection = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
+    connection = TLS1_2.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
     try:
         connection.do_handshake()
     except ssl.SSLWantReadError:
@@ -68,7 +79,29 @@ def parse(data):
 
 
 async def handshake(address, name):
-    """(outcome, leaf or None)"""
+    """(outcome, leaf or None), over TLS 1.3 if the server wants nothing else"""
+    answer = await handshake_1_2(address, name)
+    return await handshake_1_3(address, name) if answer[0] == PROTOCOL_VERSION else answer
+
+
+async def handshake_1_3(address, name):
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(
+            address, 443, ssl=TLS1_3, server_hostname=name or ""), PATIENCE_S)
+    except asyncio.TimeoutError:
+        return "timeout", None
+    except ConnectionResetError:
+        return "reset", None
+    except ssl.SSLError as error:
+        return ALERTS.get(error.reason, f"error {error.reason}"), None
+    except OSError as error:
+        return f"error {error.errno}", None
+    leaf = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return "certificate", leaf
+
+
+async def handshake_1_2(address, name):
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers that no sane program can be configured to be.
 
-    oddities.py mute=PORT slam=PORT hang_up=PORT dribble=PORT behind-dribble=PORT
+    oddities.py mute=PORT slam=PORT hang_up=PORT dribble=PORT:REAL ...
 
-mute accepts and says nothing; slam sends RST after the ClientHello, hang_up FIN; dribble relays a
-real server (at the port behind-dribble) with one byte in each segment.
+mute accepts and says nothing; slam sends RST after the ClientHello, hang_up FIN; dribble relays the
+real server at the port REAL with one byte in each segment.
 """
 
 import asyncio
@@ -93,11 +93,14 @@ def bounded(behaviour):
 
 
 async def main():
-    ports = {name: int(port) for name, port in (word.split("=") for word in sys.argv[1:])}
-    behaviours = {"mute": mute, "slam": slam, "hang_up": hang_up,
-                  "dribble": dribble_to(ports.pop("behind-dribble"))}
-    running = [await asyncio.start_server(bounded(behaviours[name]), "0.0.0.0", port, backlog=4096)
-               for name, port in ports.items()]
+    behaviours = {"mute": mute, "slam": slam, "hang_up": hang_up}
+    running = []
+    for word in sys.argv[1:]:
+        name, _, places = word.partition("=")
+        port, _, real = places.partition(":")
+        behaviour = dribble_to(int(real)) if real else behaviours[name]
+        running.append(await asyncio.start_server(bounded(behaviour), "0.0.0.0", int(port),
+                                                  backlog=4096))
     await asyncio.gather(*(server.serve_forever() for server in running))
 
 

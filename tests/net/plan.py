@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the testbed consists of, and what a correct scan of it must say.
 
-Everything here is a pure function of how many trusted hosts are wanted, and of where the forger
-stands: names, addresses, which server answers at which address, which interceptor stands before it.
-The servers, the interceptors and the truth are all made from this one table, so they cannot drift
-apart.
+Everything here is a pure function of how many trusted hosts are wanted, of how many of them speak
+TLS 1.3 only, and of where the forger stands: names, addresses, which server answers at which
+address, which interceptor stands before it. The servers, the interceptors and the truth are all
+made from this one table, so they cannot drift apart.
 
     198.18.0.0/24 scanner - r1   198.18.1.0/24 r1 - r2   198.18.2.0/24 r2 - r3
     198.18.3.0/24 r3 - r4        198.18.4.0/24 r4 - servers
@@ -91,7 +91,7 @@ SERVICES = {
     "self_signed": Service(16, "untrusted", "self_signed"),
     "expired": Service(4, "untrusted", "expired"),
     "strict": Service(4, "rejects_names"),  # unknown names and no name: alert
-    "tls13": Service(8, "needs_tls13"),
+    "tls13": Service(8, "trusted"),  # TLS 1.3 only
     "http": Service(1, "not_tls"),
     "mute": Service(1, "timeout"),
     "slam": Service(1, "reset"),  # RST right after the ClientHello
@@ -146,24 +146,35 @@ class Host:
     service: str
     leaf: int
     interceptor: str | None
+    tls13: bool  # and nothing older
 
     @property
     def ip(self):
         return str(ipaddress.ip_address(self.address))
 
     @property
+    def server(self):
+        """Its key in ports()."""
+        return self.service, self.leaf, self.tls13
+
+    @property
     def trusted(self):
         return SERVICES[self.service].status == "trusted"
 
 
-def ports():
-    """{(service, leaf): TCP port in the servers' namespace}"""
-    pairs = [(name, leaf) for name, service in SERVICES.items() for leaf in range(service.leaves)]
-    return {pair: FIRST_PORT + index for index, pair in enumerate(pairs)}
+def ports(all_hosts):
+    """{(service, leaf, TLS 1.3 only): TCP port in the servers' namespace}"""
+    servers = {(name, leaf, name == "tls13") for name, service in SERVICES.items()
+               for leaf in range(service.leaves)}
+    servers |= {host.server for host in all_hosts if SERVICES[host.service].leaves}
+    return {server: FIRST_PORT + index for index, server in enumerate(sorted(servers))}
 
 
-def hosts(trusted):
-    """All addresses of a testbed with at least `trusted` trusted hosts, in ascending order."""
+def hosts(trusted, tls13_every=0):
+    """All addresses of a testbed with at least `trusted` trusted hosts, in ascending order.
+
+    Of each trusted group, one in so many hosts speaks TLS 1.3 only; 0: none but the group "tls13".
+    """
     if not 1 <= trusted <= MAX_TRUSTED:
         raise ValueError(f"between 1 and {MAX_TRUSTED} trusted hosts fit, not {trusted}")
     # Whole multiples of 256 keep every group a multiple of 16 and the CIDRs few.
@@ -173,8 +184,11 @@ def hosts(trusted):
     def add(group, count, service, interceptor=None):
         leaves = max(1, SERVICES[service].leaves)
         for index in range(count):
+            # The last of them, so that the first host of each group is an ordinary one.
+            chosen = (tls13_every > 0 and SERVICES[service].status == "trusted"
+                      and index % tls13_every == tls13_every - 1)
             result.append(Host(FIRST_TARGET + len(result), group, service, index % leaves,
-                               interceptor))
+                               interceptor, chosen or service == "tls13"))
 
     for group, share, service, interceptor in TRUSTED_GROUPS:
         add(group, share * sixteenth, service, interceptor)
@@ -246,4 +260,6 @@ def host_truth(all_hosts):
             row = {"host": host.ip, "port": 443, "status": service.status}
             if service.reason:
                 row["reason"] = service.reason
+            if host.trusted and host.tls13:
+                row["tls_version"] = "TLSv1.3"
             yield row

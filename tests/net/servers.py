@@ -37,14 +37,15 @@ http {{
 """
 
 
-def nginx_config(directory, certificates, trusted):
+def nginx_config(directory, certificates, hosts):
     """The whole configuration of the one nginx."""
-    ports = plan.ports()
+    ports = plan.ports(hosts)
     blocks = [HEAD.format(directory=directory)]
 
-    def server(service, leaf, *, default=False, names=(), stem=None, refuse=False, extra=""):
-        lines = [f"listen {ports[service, leaf]} ssl"
+    def server(service, leaf, tls13, *, default=False, names=(), stem=None, refuse=False):
+        lines = [f"listen {ports[service, leaf, tls13]} ssl"
                  + (" default_server backlog=16384;" if default else ";")]
+        lines += ["ssl_protocols TLSv1.3;"] if tls13 else []
         lines += [f"server_name {' '.join(names)};"] if names else []
         if refuse:
             lines.append("ssl_reject_handshake on;")
@@ -52,39 +53,37 @@ def nginx_config(directory, certificates, trusted):
             stem = stem or f"{service}-{leaf}"
             lines += [f"ssl_certificate {certificates / stem}.pem;",
                       f"ssl_certificate_key {certificates / stem}.key;"]
-        lines += [extra] if extra else []
         lines.append(f'return 200 "{service} {leaf}\\n";')
         blocks.append("    server {\n        " + "\n        ".join(lines) + "\n    }\n")
 
-    for (service, leaf) in ports:
-        if service in ("ecdsa", "rsa", "bare", "huge", "self_signed", "expired", "page"):
-            server(service, leaf, default=True)
-        elif service == "tls13":
-            server(service, leaf, default=True, extra="ssl_protocols TLSv1.3;")
+    for each in ports:
+        service, leaf, _ = each
+        if service in ("ecdsa", "rsa", "bare", "huge", "self_signed", "expired", "tls13", "page"):
+            server(*each, default=True)
         elif service == "named":
-            server(service, leaf, default=True)
-            server(service, leaf, names=plan.NAMED_TRUSTED, stem=f"named-{leaf}-other")
-            server(service, leaf, names=plan.NAMED_SELF_SIGNED, stem=f"named-{leaf}-default")
+            server(*each, default=True)
+            server(*each, names=plan.NAMED_TRUSTED, stem=f"named-{leaf}-other")
+            server(*each, names=plan.NAMED_SELF_SIGNED, stem=f"named-{leaf}-default")
         elif service == "picky":
             # nginx asks the default server when there is no name, and the pattern for any other.
-            server(service, leaf, default=True)
-            server(service, leaf, names=[own_name(service, leaf)])
-            server(service, leaf, names=["~."], refuse=True)
+            server(*each, default=True)
+            server(*each, names=[own_name(service, leaf)])
+            server(*each, names=["~."], refuse=True)
         elif service == "strict":
-            server(service, leaf, default=True, refuse=True)
-            server(service, leaf, names=[own_name(service, leaf)])
+            server(*each, default=True, refuse=True)
+            server(*each, names=[own_name(service, leaf)])
         elif service == "http":
-            blocks.append(f"    server {{\n        listen {ports[service, leaf]};\n"
+            blocks.append(f"    server {{\n        listen {ports[each]};\n"
                           '        return 200 "http\\n";\n    }\n')
     return "".join(blocks) + "}\n"
 
 
 def nft_rules(hosts):
     """Which server answers where."""
-    ports = plan.ports()
-    places = {host.ip: ports[host.service, host.leaf] for host in hosts
+    ports = plan.ports(hosts)
+    places = {host.ip: ports[host.server] for host in hosts
               if plan.SERVICES[host.service].leaves}
-    places[plan.PAGE_ADDRESS] = ports["page", 0]
+    places[plan.PAGE_ADDRESS] = ports["page", 0, False]
     silent = plan.cidrs(host.address for host in hosts if host.service == "silent")
     elements = ", ".join(f"{address} : {port}" for address, port in places.items())
     return f"""
@@ -103,8 +102,13 @@ table ip testbed {{
 """
 
 
-def oddity_ports():
-    """The command line of oddities.py: BEHAVIOUR=PORT, and for the dribble whom it relays."""
-    ports = plan.ports()
-    return [f"{name}={ports[name, 0]}" for name in ("mute", "slam", "hang_up", "dribble")] + [
-        f"behind-dribble={ports['ecdsa', 0]}"]
+def oddity_ports(hosts):
+    """The command line of oddities.py: BEHAVIOUR=PORT, and dribble=PORT:WHOM IT RELAYS."""
+    ports = plan.ports(hosts)
+    words = [f"{name}={ports[name, 0, False]}" for name in ("mute", "slam", "hang_up")]
+    for (name, _, tls13), port in ports.items():
+        if name == "dribble":
+            behind = next(port for (service, _, same), port in ports.items()
+                          if service == "ecdsa" and same == tls13)
+            words.append(f"dribble={port}:{behind}")
+    return words
