@@ -30,15 +30,17 @@ bool take_vector(std::span<const uint8_t>& bytes, size_t length_bytes,
   return take(bytes, length_bytes, taken) && take(bytes, number(taken), taken);
 }
 
+// Each stands there once at most (RFC 8446 4.2).
 bool read_extension(size_t type, std::span<const uint8_t> data, HelloRetry& retry) {
   if (type == extension_key_share) {
     // RFC 8446 4.2.8: selected_group alone.
-    if (data.size() != 2) return false;
+    if (data.size() != 2 || retry.group != 0) return false;
     retry.group = static_cast<uint16_t>(number(data));
     return retry.group != 0;
   }
   if (type == extension_cookie)  // RFC 8446 4.2.2
-    return take_vector(data, 2, retry.cookie) && data.empty() && !retry.cookie.empty();
+    return retry.cookie.empty() && take_vector(data, 2, retry.cookie) && data.empty() &&
+           !retry.cookie.empty();
   return true;
 }
 
