@@ -11,13 +11,12 @@ namespace steppe {
 namespace {
 
 // Where the parts of a ClientHello stand in its record (RFC 5246 6.2.1, 7.4, 7.4.1.2).
+constexpr size_t record_version_offset = 1;
 constexpr size_t record_length_offset = 3;
 constexpr size_t record_body_offset = 5;
 constexpr size_t message_length_offset = 6;
 constexpr size_t message_body_offset = 9;
-constexpr size_t random_offset = 11;
 constexpr size_t random_bytes = 32;
-constexpr size_t session_id_offset = random_offset + random_bytes + 1;
 constexpr size_t session_id_bytes_max = 32;
 
 // type, length, list length, name type, name length (RFC 6066 3)
@@ -55,10 +54,13 @@ uint64_t next_random(uint64_t& state) {
   return word ^ word >> 31;
 }
 
-void fill_random(uint8_t* at, size_t bytes, uint64_t& state) {
+// Changes the bits of `mask` in each of the bytes.
+void scramble(uint8_t* at, size_t bytes, uint8_t mask, uint64_t& random) {
   while (bytes > 0) {
-    const uint64_t word = next_random(state);
-    const size_t part = std::min(bytes, sizeof word);
+    const size_t part = std::min(bytes, sizeof(uint64_t));
+    uint64_t word = 0;
+    std::memcpy(&word, at, part);
+    word ^= next_random(random) & uint64_t{0x0101010101010101} * mask;
     std::memcpy(at, &word, part);
     at += part;
     bytes -= part;
@@ -124,24 +126,27 @@ ClientHello::ClientHello(const HelloDescription& description, std::span<const Ke
     : name_(description.name), session_id_bytes_(description.session_id_bytes) {
   if (description.cipher_suites.empty()) refuse(name_, "has no cipher suites");
   if (session_id_bytes_ > session_id_bytes_max) refuse(name_, "session id over 32 bytes");
+  std::vector<uint16_t> types;
   for (const HelloExtension& added : description.extensions)
-    if (added.type != grease &&
-        std::ranges::count(description.extensions, added.type, &HelloExtension::type) != 1)
-      refuse(name_, "has extension " + std::to_string(added.type) + " twice");
-  if (std::ranges::count(description.extensions, extension::server_name, &HelloExtension::type) !=
-      1)
-    refuse(name_, "needs server_name among its extensions, once");
+    types.push_back(is_grease(added.type) ? grease : added.type);
+  for (const uint16_t type : types)
+    if (std::ranges::count(types, type) > (type == grease ? 2 : 1))
+      refuse(name_, "has extension " + std::to_string(type) + " too often");
+  if (std::ranges::count(types, extension::server_name) == 0)
+    refuse(name_, "needs server_name among its extensions");
 
   pieces_.emplace_back();
   tail().push_back(22);  // handshake
   append16(tail(), description.record_version);
   append16(tail(), 0);
   tail().push_back(1);  // client_hello
-  tail().insert(tail().end(), 3, 0);
+  append_zeros(3);
   append16(tail(), description.client_version);
-  tail().insert(tail().end(), random_bytes, 0);
+  draw(tail().size(), random_bytes);
+  append_zeros(random_bytes);
   tail().push_back(session_id_bytes_);
-  tail().insert(tail().end(), session_id_bytes_, 0);
+  draw(tail().size(), session_id_bytes_);
+  append_zeros(session_id_bytes_);
   append16(tail(), description.cipher_suites.size() * 2);
   for (const uint16_t suite : description.cipher_suites) append_value(suite, cipher_slot);
   tail().push_back(1);  // one compression method: null
@@ -149,6 +154,10 @@ ClientHello::ClientHello(const HelloDescription& description, std::span<const Ke
   extensions_length_offset_ = tail().size();
   append16(tail(), 0);
   for (const HelloExtension& added : description.extensions) append_extension(added, shares);
+  // RFC 8446 4.2.8: a share of an offered group.
+  for (const uint16_t group : offered_shares_)
+    if (share_of(group) == nullptr)
+      refuse(name_, "does not offer group " + std::to_string(group) + " of its key_share");
 
   const std::string longest_name(limits::server_name_bytes, 'a');
   if (padded(unpadded_bytes(longest_name, nullptr)) > limits::client_hello_bytes)
@@ -159,6 +168,11 @@ void ClientHello::append_value(uint16_t value, Slot slot) {
   if (is_grease(value))
     pieces_.back().grease.push_back({static_cast<uint16_t>(tail().size()), slot});
   append16(tail(), value);
+}
+
+void ClientHello::draw(size_t offset, size_t bytes, uint8_t mask) {
+  pieces_.back().drawn.push_back(
+      {static_cast<uint16_t>(offset), static_cast<uint16_t>(bytes), mask});
 }
 
 void ClientHello::append_extension(const HelloExtension& added, std::span<const KeyShare> shares) {
@@ -175,19 +189,28 @@ void ClientHello::append_extension(const HelloExtension& added, std::span<const 
     return;
   }
   const bool is_second =
-      added.type == grease && std::ranges::any_of(pieces_, [](const Piece& piece) {
+      is_grease(added.type) && std::ranges::any_of(pieces_, [](const Piece& piece) {
         return std::ranges::count(piece.grease, extension_slot, &Grease::slot) > 0;
       });
   append_value(added.type, is_second ? second_slot : extension_slot);
   append16(tail(), added.data.size());
-  // Lists of two-byte values behind a length: of two bytes, of one.
-  const bool groups = added.type == extension::supported_groups;
-  if (!groups && added.type != extension::supported_versions) {
-    tail().insert(tail().end(), added.data.begin(), added.data.end());
-    return;
+  if (added.type == extension::supported_groups || added.type == extension::supported_versions)
+    return append_list(added, shares);
+  for (const Drawn& range : added.drawn) {
+    if (size_t{range.offset} + range.bytes > added.data.size())
+      refuse(name_, "draws more than extension " + std::to_string(added.type) + " has");
+    draw(tail().size() + range.offset, range.bytes, range.mask);
   }
-  const size_t length_bytes = groups ? 2 : 1;
-  if (added.data.size() < length_bytes || (added.data.size() - length_bytes) % 2 != 0)
+  tail().insert(tail().end(), added.data.begin(), added.data.end());
+}
+
+// Two-byte values behind their length, which has two bytes (supported_groups, RFC 8446 4.2.7) or
+// one (supported_versions, 4.2.1).
+void ClientHello::append_list(const HelloExtension& added, std::span<const KeyShare> shares) {
+  const bool groups = added.type == extension::supported_groups;
+  const size_t length_bytes = groups ? 2 : 1, size = added.data.size();
+  if (size < length_bytes || size % 2 != length_bytes % 2 ||
+      (groups ? get16(added.data, 0) : added.data[0]) != size - length_bytes)
     refuse(name_, "extension " + std::to_string(added.type) + " is no list");
   const auto list = added.data.subspan(length_bytes);
   tail().insert(tail().end(), added.data.begin(), list.begin());
@@ -267,11 +290,7 @@ size_t ClientHello::padded(size_t unpadded_bytes) const {
 size_t ClientHello::write_record(std::span<uint8_t> out, std::string_view server_name,
                                  uint64_t random, const HelloRetry* retry) const {
   assert(server_name.size() <= limits::server_name_bytes);
-  uint8_t fresh[random_bytes + session_id_bytes_max];
-  fill_random(fresh, random_bytes, random);
-  fill_random(fresh + random_bytes, session_id_bytes_, random);
-  const uint64_t drawn = next_random(random);
-
+  const uint64_t slots = next_random(random);
   const size_t unpadded = unpadded_bytes(server_name, retry), length = padded(unpadded);
   uint8_t* const record = out.data();
   uint8_t* at = record;
@@ -287,31 +306,34 @@ size_t ClientHello::write_record(std::span<uint8_t> out, std::string_view server
         if (retry != nullptr && retry->group != 0)
           at = write_key_share(at, *share_of(retry->group));
         else
-          at = write_bytes(at, piece, drawn);
+          at = write_bytes(at, piece, slots, random);
         if (retry != nullptr) at = write_cookie(at, retry->cookie);
         break;
       case Kind::bytes:
-        at = write_bytes(at, piece, drawn);
+        at = write_bytes(at, piece, slots, random);
         break;
     }
   }
   assert(static_cast<size_t>(at - record) == length);
+  // Only the first flight may say 0x0301 (RFC 8446 5.1).
+  if (retry != nullptr) put16(record + record_version_offset, 0x0303);
   put16(record + record_length_offset, length - record_body_offset);
   // The message's length has three bytes; with at most a few KB the first stays 0.
   put16(record + message_length_offset + 1, length - message_body_offset);
   put16(record + extensions_length_offset_, length - extensions_length_offset_ - 2);
-  std::memcpy(record + random_offset, fresh, random_bytes);
-  std::memcpy(record + session_id_offset, fresh + random_bytes, session_id_bytes_);
   return length;
 }
 
-// drawn: four random bits for each slot say which of the sixteen values stands there.
-uint8_t* ClientHello::write_bytes(uint8_t* at, const Piece& piece, uint64_t drawn) const {
+// slots: four random bits for each say which of the sixteen values stands there.
+uint8_t* ClientHello::write_bytes(uint8_t* at, const Piece& piece, uint64_t slots,
+                                  uint64_t& random) {
   std::memcpy(at, piece.bytes.data(), piece.bytes.size());
+  for (const Drawn& range : piece.drawn)
+    scramble(at + range.offset, range.bytes, range.mask, random);
   for (const Grease& patch : piece.grease) {
-    uint64_t which = drawn >> 4 * patch.slot & 15;
+    uint64_t which = slots >> 4 * patch.slot & 15;
     // The same extension must not stand there twice (RFC 8701 3.1).
-    if (patch.slot == second_slot && which == (drawn >> 4 * extension_slot & 15)) which ^= 1;
+    if (patch.slot == second_slot && which == (slots >> 4 * extension_slot & 15)) which ^= 1;
     put16(at + patch.offset, 0x0a0a + 0x1010 * which);
   }
   return at + piece.bytes.size();

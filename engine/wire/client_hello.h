@@ -22,12 +22,18 @@ inline constexpr uint16_t server_name = 0, supported_groups = 10, padding = 21,
 }  // namespace extension
 
 // In a description: one of the values of RFC 8701, drawn for each connection. May stand for a
-// cipher suite, for an extension (the first is empty, a second has one zero byte), and in the data
-// of supported_groups, supported_versions and key_share.
+// cipher suite, for an extension or two, and in the data of supported_groups, supported_versions
+// and key_share.
 inline constexpr uint16_t grease = 0x0a0a;
 constexpr bool is_grease(uint16_t value) {
   return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff);
 }
+
+// Bytes of an extension's data that are drawn for each connection, where `mask` has ones.
+struct Drawn {
+  uint16_t offset, bytes;  // in the data
+  uint8_t mask = 0xff;     // of each byte
+};
 
 // One extension as it goes on the wire, in order.
 struct HelloExtension {
@@ -36,6 +42,7 @@ struct HelloExtension {
   // message of 256 to 511 bytes up to 512 (RFC 7685). Of key_share: the groups that get a share, in
   // two bytes each.
   std::span<const uint8_t> data;
+  std::span<const Drawn> drawn = {};  // none where the engine writes the data, as above
 };
 
 // A ClientHello as a table (modules/hellos/ has them, one a file).
@@ -60,7 +67,8 @@ class ClientHello {
  public:
   // shares: of every group that anybody may ask for. Throws std::invalid_argument if the
   // description has no suites, a session id over 32 bytes, not exactly one server_name, an
-  // extension twice, or a key_share without a share of ours; or if it makes a hello over
+  // extension twice (three times: grease), a list whose length is wrong, or a key_share without a
+  // share of ours or with a group that is not offered; or if it makes a hello over
   // limits::client_hello_bytes with the longest name.
   explicit ClientHello(const HelloDescription& description, std::span<const KeyShare> shares = {});
 
@@ -69,8 +77,8 @@ class ClientHello {
 
   // Writes the record into `out` and returns its length. REQUIRES limits::client_hello_bytes in
   // `out` and limits::server_name_bytes in server_name at most. An empty server_name leaves the
-  // extension out. `random` spreads over random, session id and GREASE; the same arguments give the
-  // same bytes (a retransmission can be built again, and a judge's transcript). Data plane: no
+  // extension out. `random` spreads over all that is drawn; the same arguments give the same
+  // bytes (a retransmission can be built again, and a judge's transcript). Data plane: no
   // allocation.
   size_t write(std::span<uint8_t> out, std::string_view server_name, uint64_t random) const;
 
@@ -92,19 +100,23 @@ class ClientHello {
     Kind kind = Kind::bytes;
     std::vector<uint8_t> bytes = {};  // of a key_share: the whole extension
     std::vector<Grease> grease = {};
+    std::vector<Drawn> drawn = {};  // offsets in the piece
   };
   enum Slot : uint8_t { cipher_slot, group_slot, version_slot, extension_slot, second_slot };
 
   void append_extension(const HelloExtension& added, std::span<const KeyShare> shares);
   void append_key_share(const HelloExtension& added, std::span<const KeyShare> shares);
+  void append_list(const HelloExtension& added, std::span<const KeyShare> shares);
   void append_value(uint16_t value, Slot slot);
+  void append_zeros(size_t bytes) { tail().insert(tail().end(), bytes, 0); }
+  void draw(size_t offset, size_t bytes, uint8_t mask = 0xff);
   std::vector<uint8_t>& tail() { return pieces_.back().bytes; }
   const KeyShare* share_of(uint16_t group) const;
   size_t unpadded_bytes(std::string_view server_name, const HelloRetry* retry) const;
   size_t padded(size_t unpadded_bytes) const;
   size_t write_record(std::span<uint8_t> out, std::string_view server_name, uint64_t random,
                       const HelloRetry* retry) const;
-  uint8_t* write_bytes(uint8_t* at, const Piece& piece, uint64_t drawn) const;
+  static uint8_t* write_bytes(uint8_t* at, const Piece& piece, uint64_t slots, uint64_t& random);
 
   std::string name_;
   std::vector<Piece> pieces_;

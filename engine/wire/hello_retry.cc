@@ -12,13 +12,16 @@ constexpr uint8_t record_handshake = 22, message_server_hello = 2;
 constexpr size_t message_header_bytes = 4;
 constexpr uint16_t extension_cookie = 44, extension_key_share = 51;
 
+// Each stands there once at most (RFC 8446 4.2).
 bool read_extension(uint32_t type, std::span<const uint8_t> data, HelloRetry& retry) {
   ByteReader reader{data};
   if (type == extension_key_share) {  // RFC 8446 4.2.8: selected_group alone
+    if (retry.group != 0) return false;
     retry.group = static_cast<uint16_t>(reader.number(2).value_or(0));
     return retry.group != 0 && reader.left() == 0;
   }
   if (type == extension_cookie) {  // RFC 8446 4.2.2
+    if (!retry.cookie.empty()) return false;
     retry.cookie = reader.vector(2).value_or(std::span<const uint8_t>{});
     return !retry.cookie.empty() && reader.left() == 0;
   }

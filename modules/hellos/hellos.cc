@@ -7,11 +7,13 @@ namespace steppe {
 
 extern const HelloDescription tls12_hello;
 extern const HelloDescription tls13_hello;
+extern const HelloDescription chrome_hello;
+extern const HelloDescription firefox_hello;
+extern const HelloDescription openssl_hello;
 
 namespace {
 constexpr const HelloDescription* all_hellos[] = {
-    &tls12_hello,
-    &tls13_hello,
+    &tls12_hello, &tls13_hello, &chrome_hello, &firefox_hello, &openssl_hello,
 };
 }  // namespace
 

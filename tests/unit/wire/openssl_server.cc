@@ -48,6 +48,38 @@ Identity ecdsa_identity(const char* curve) {
   return self_signed(Key(check(EVP_EC_gen(curve))));
 }
 
+OpensslConnection::OpensslConnection(SSL_CTX* context) : ssl_(check(SSL_new(context))) {
+  BIO* const in = check(BIO_new(BIO_s_mem()));
+  SSL_set_bio(ssl(), in, check(BIO_new(BIO_s_mem())));
+}
+
+void OpensslConnection::hear(std::span<const uint8_t> said) {
+  check(BIO_write(SSL_get_rbio(ssl()), said.data(), static_cast<int>(said.size())) > 0);
+}
+
+Bytes OpensslConnection::sent() {
+  ERR_clear_error();
+  char* bytes = nullptr;
+  const long length = BIO_get_mem_data(SSL_get_wbio(ssl()), &bytes);
+  Bytes all(bytes, bytes + length);
+  BIO_reset(SSL_get_wbio(ssl()));
+  return all;
+}
+
+Bytes OpensslConnection::answer(std::span<const uint8_t> said) {
+  hear(said);
+  SSL_accept(ssl());  // never completes: the client says no more
+  return sent();
+}
+
+Bytes OpensslConnection::answer_stateless(std::span<const uint8_t> said) {
+  hear(said);
+  // Once for each record: a change_cipher_spec is passed over, but its caller has to try again.
+  while (BIO_pending(SSL_get_rbio(ssl())) > 0)
+    if (SSL_stateless(ssl()) == 1) SSL_accept(ssl());
+  return sent();
+}
+
 OpensslServer::OpensslServer(const Identity& identity)
     : context_(check(SSL_CTX_new(TLS_server_method()))) {
   // Old versions and suites are the point of some tests.
@@ -76,22 +108,16 @@ void OpensslServer::show_also(const Identity& issuer) {
 }
 
 Bytes OpensslServer::answer(std::span<const uint8_t> hello) {
-  std::unique_ptr<SSL, Free<SSL_free>> ssl(check(SSL_new(context())));
-  BIO* const in = check(BIO_new(BIO_s_mem()));
-  BIO* const out = check(BIO_new(BIO_s_mem()));
-  SSL_set_bio(ssl.get(), in, out);
-  check(BIO_write(in, hello.data(), static_cast<int>(hello.size())) > 0);
+  OpensslConnection connection(context());
   extensions_.clear();
-  SSL_accept(ssl.get());  // never completes: the client says no more
-  ERR_clear_error();
+  Bytes flight = connection.answer(hello);
+  SSL* const ssl = connection.ssl();
 
-  const char* const name = SSL_get_servername(ssl.get(), TLSEXT_NAMETYPE_host_name);
+  const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   server_name_ = name == nullptr ? "" : name;
-  const SSL_CIPHER* const cipher = SSL_get_pending_cipher(ssl.get());
+  const SSL_CIPHER* const cipher = SSL_get_pending_cipher(ssl);
   cipher_suite_ = cipher == nullptr ? 0 : SSL_CIPHER_get_protocol_id(cipher);
-  char* bytes = nullptr;
-  const long length = BIO_get_mem_data(out, &bytes);
-  return Bytes(bytes, bytes + length);
+  return flight;
 }
 
 }  // namespace steppe::testing

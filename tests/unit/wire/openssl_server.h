@@ -33,6 +33,25 @@ struct Identity {
 Identity rsa_identity();                     // RSA-2048
 Identity ecdsa_identity(const char* curve);  // "P-256", "P-384", "P-521"
 
+// The server's side of one connection, step by step.
+class OpensslConnection {
+ public:
+  explicit OpensslConnection(SSL_CTX* context);
+
+  // What the server sends in answer to what the client says now.
+  Bytes answer(std::span<const uint8_t> said);
+  // The same of a server that remembers nothing but what is in its cookie (SSL_stateless).
+  Bytes answer_stateless(std::span<const uint8_t> said);
+
+  SSL* ssl() { return ssl_.get(); }
+
+ private:
+  void hear(std::span<const uint8_t> said);
+  Bytes sent();
+
+  std::unique_ptr<SSL, Free<SSL_free>> ssl_;
+};
+
 class OpensslServer {
  public:
   explicit OpensslServer(const Identity& identity);
