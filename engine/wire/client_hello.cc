@@ -327,7 +327,7 @@ size_t ClientHello::write_record(std::span<uint8_t> out, std::string_view server
 // slots: four random bits for each say which of the sixteen values stands there.
 uint8_t* ClientHello::write_bytes(uint8_t* at, const Piece& piece, uint64_t slots,
                                   uint64_t& random) {
-  std::memcpy(at, piece.bytes.data(), piece.bytes.size());
+  uint8_t* const end = std::ranges::copy(piece.bytes, at).out;
   for (const Drawn& range : piece.drawn)
     scramble(at + range.offset, range.bytes, range.mask, random);
   for (const Grease& patch : piece.grease) {
@@ -336,7 +336,7 @@ uint8_t* ClientHello::write_bytes(uint8_t* at, const Piece& piece, uint64_t slot
     if (patch.slot == second_slot && which == (slots >> 4 * extension_slot & 15)) which ^= 1;
     put16(at + patch.offset, 0x0a0a + 0x1010 * which);
   }
-  return at + piece.bytes.size();
+  return end;
 }
 
 }  // namespace steppe

@@ -273,13 +273,14 @@ TEST(Grease, IsRecognisedByAnyOfItsValues) {
               value % 0x100 == value / 0x100 && value % 0x10 == 0xa)
         << value;
   const uint16_t other_suites[] = {0x7a7a, 0x1301};
-  const HelloExtension extensions[] = {{0x4a4a, {}}, {0, {}}};
+  const HelloExtension extensions[] = {{0x4a4a, {}}, {0, {}}, {0x8a8a, zero}};
   const ClientHello hello(description(extensions, 0, other_suites));
   std::set<uint16_t> suites_seen, types_seen;
-  for (uint64_t random = 0; random < 16; ++random) {
+  for (uint64_t random = 0; random < 64; ++random) {
     const HelloParts parts = take_apart(written(hello, "example.com", random));
     suites_seen.insert(parts.suites.front());
     types_seen.insert(parts.types().front());
+    EXPECT_NE(parts.types().front(), parts.types().back());
   }
   EXPECT_GT(suites_seen.size(), 4u);
   EXPECT_GT(types_seen.size(), 4u);

@@ -78,6 +78,8 @@ TEST(ReadHelloRetry, RefusesWhatBreaksTheGrammar) {
       {0, 44, 0},
       {0, 44, 0, 9, 0, 1, 7},
       join({p256, p256}),
+      join({p256, extension_of(44, {0, 0})}),
+      join({cookie, extension_of(51, {0, 0})}),
       join({cookie, cookie}),
   };
   for (const Bytes& extensions : broken) {
