@@ -103,6 +103,10 @@ inline constexpr size_t cached_facts = 1 << 16;
 // Comparisons of two chains that are kept, at some 12 KB each, as OpenSSL holds both leaves.
 inline constexpr size_t cached_comparisons = 1 << 13;
 
+// Extensions of a ServerHello that are kept. A server answers only such as it was offered (RFC 8446
+// 4.2), and browsers offer some 20; who sends more than this many wants to fill our disk.
+inline constexpr size_t server_extensions = 64;
+
 // What the record of a trace may hold. With 64 source ports the chance to meet all of 8 equal ways
 // is 99.8 %; runs are counted in a byte on disk.
 inline constexpr size_t traced_hops = hops;

@@ -45,12 +45,16 @@ struct RoundRecord {
   uint32_t pass = 0;              // within the stage
   uint64_t position = 0;          // work-list positions below this one are done in this pass
   int64_t started_ms = 0, last_checkpoint_ms = 0, ended_ms = 0;  // Unix; ended 0: unfinished
-  std::string vantage, hello;
+  std::string vantage;
+  // Names of ClientHellos: all hosts are asked with the first, those that refuse it with the
+  // second.
+  std::vector<std::string> hellos;
   uint64_t seed = 0;
   std::vector<std::string> names;  // columns: controls first
   uint32_t controls = 0;
-  std::string plan_digest;      // hex SHA-256 over what must be the same to resume
-  std::vector<uint32_t> hosts;  // addresses of the probed hosts = rows of the pair matrix
+  std::string plan_digest;           // hex SHA-256 over what must be the same to resume
+  std::vector<uint32_t> hosts;       // addresses of the probed hosts = rows of the pair matrix
+  std::vector<uint8_t> host_hellos;  // by row: which of `hellos` the host's pairs are asked with
   uint16_t port = 443;
   std::map<std::string, uint64_t> counters;  // for reports
 };
@@ -67,18 +71,24 @@ struct HostRecord {
   // How the host answers an unknown name, where it refuses those: its tests may answer alike.
   Verdict refusal = Verdict::none;
   uint8_t refusal_detail = 0;
+  // What the rest was measured with: another hello may meet another certificate, or a refusal.
+  std::string hello;
   // Chain as received, leaf first; certificates stand under their digests.
   std::vector<Digest> baseline;
   std::string subject, issuer;
   uint16_t tls_version = 0, cipher_suite = 0;
-  uint32_t round = 0;  // of the latest sighting
+  std::vector<uint16_t> server_extensions;  // types in the ServerHello, in its order
+  uint32_t round = 0;                       // of the latest sighting
   int64_t first_seen_ms = 0, last_seen_ms = 0;
 };
 
+// Who was asked, and how: a box may answer the same name under another ClientHello in another way,
+// so those verdicts are kept apart.
 struct PairKey {
   uint32_t address = 0;
   uint16_t port = 443;
-  std::string server_name;
+  std::string server_name;  // without NUL
+  std::string hello;        // the name of the ClientHello
   auto operator<=>(const PairKey&) const = default;
 };
 
@@ -98,7 +108,7 @@ struct SettlementRecord {
   Settlement settlement;
   bool stable = true;  // the host's controls agreed all through the round
   std::optional<Digest> interceptor;
-  std::string vantage, hello;
+  std::string vantage;
   uint32_t as_number = 0;
   Digest baseline{};
 };
@@ -115,7 +125,7 @@ struct PairChange {
   std::optional<Digest> issuer_spki = {};  // of the leaf, where it is known
 };
 
-// One record for each (host, name) that was ever not `same`.
+// One record for each (host, name, hello) that was ever not `same`.
 struct PairRecord {
   PairKey key;
   int64_t first_seen_ms = 0, last_seen_ms = 0;

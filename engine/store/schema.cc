@@ -2,6 +2,7 @@
 // Values; keys are in schema_keys.cc.
 #include "engine/store/schema.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "engine/limits.h"
@@ -14,16 +15,27 @@ namespace {
 enum Operation : uint8_t { put_host = 1, add_try = 2, settle_pair = 3 };
 
 constexpr size_t interference_count = 3;
+constexpr size_t host_row_bytes = 5;
 constexpr size_t rewritten_count = 32;  // of all sums of the bits
 
 Json to_json(const HostRecord& record) {
-  return {{"st", record.status},         {"re", record.reason},
-          {"as", record.as_number},      {"cm", record.control_mode},
-          {"ow", record.own_name},       {"rv", record.refusal},
-          {"rd", record.refusal_detail}, {"bl", digests_json(record.baseline)},
-          {"su", record.subject},        {"is", record.issuer},
-          {"tv", record.tls_version},    {"cs", record.cipher_suite},
-          {"rn", record.round},          {"t0", record.first_seen_ms},
+  assert(record.server_extensions.size() <= limits::server_extensions);
+  return {{"st", record.status},
+          {"re", record.reason},
+          {"as", record.as_number},
+          {"cm", record.control_mode},
+          {"ow", record.own_name},
+          {"rv", record.refusal},
+          {"rd", record.refusal_detail},
+          {"he", record.hello},
+          {"bl", digests_json(record.baseline)},
+          {"su", record.subject},
+          {"is", record.issuer},
+          {"tv", record.tls_version},
+          {"cs", record.cipher_suite},
+          {"sx", record.server_extensions},
+          {"rn", record.round},
+          {"t0", record.first_seen_ms},
           {"t1", record.last_seen_ms}};
 }
 
@@ -38,11 +50,13 @@ HostRecord host_from(const Json& map, std::string_view key) {
   record.own_name = fields.text("ow");
   record.refusal = fields.enumerator<Verdict>("rv", verdict_count);
   record.refusal_detail = fields.number<uint8_t>("rd");
+  record.hello = fields.text("he");
   record.baseline = fields.digests("bl");
   record.subject = fields.text("su");
   record.issuer = fields.text("is");
   record.tls_version = fields.number<uint16_t>("tv");
   record.cipher_suite = fields.number<uint16_t>("cs");
+  record.server_extensions = fields.numbers<uint16_t>("sx", limits::server_extensions);
   record.round = fields.number<uint32_t>("rn");
   record.first_seen_ms = fields.number<int64_t>("t0");
   record.last_seen_ms = fields.number<int64_t>("t1");
@@ -130,7 +144,7 @@ Json to_json(const SettlementRecord& record) {
       {"rn", record.round},        {"t", record.time_ms},          {"sd", settlement.settled},
       {"v", settlement.verdict},   {"i", settlement.interference}, {"at", settlement.attempts},
       {"ag", settlement.agreeing}, {"sf", settlement.stateful},    {"sb", record.stable},
-      {"va", record.vantage},      {"he", record.hello},           {"as", record.as_number}};
+      {"va", record.vantage},      {"as", record.as_number}};
   put_digest(map, "ic", record.interceptor);
   put_digest(map, "bl", record.baseline);
   return map;
@@ -150,7 +164,6 @@ SettlementRecord settlement_from(const Json& map, std::string_view key) {
   record.stable = fields.boolean("sb");
   record.interceptor = fields.optional_digest("ic");
   record.vantage = fields.text("va");
-  record.hello = fields.text("he");
   record.as_number = fields.number<uint32_t>("as");
   record.baseline = fields.digest("bl");
   fields.end();
@@ -206,6 +219,11 @@ std::string operand_bytes(Operation operation, Json value) {
   return to_bytes(map);
 }
 
+// Keys end a name so.
+bool holds_nul(const std::string& name) {
+  return name.find('\0') != std::string::npos;
+}
+
 }  // namespace
 
 std::string encode_version(uint32_t version) {
@@ -227,7 +245,7 @@ std::string encode(const RoundRecord& record) {
                    {"t1", record.last_checkpoint_ms},
                    {"t2", record.ended_ms},
                    {"va", record.vantage},
-                   {"he", record.hello},
+                   {"he", record.hellos},
                    {"se", record.seed},
                    {"co", record.controls},
                    {"pd", record.plan_digest},
@@ -247,7 +265,7 @@ RoundRecord decode_round(std::string_view key, std::string_view value) {
   record.last_checkpoint_ms = fields.number<int64_t>("t1");
   record.ended_ms = fields.number<int64_t>("t2");
   record.vantage = fields.text("va");
-  record.hello = fields.text("he");
+  record.hellos = fields.texts("he");
   record.seed = fields.number<uint64_t>("se");
   record.controls = fields.number<uint32_t>("co");
   record.plan_digest = fields.text("pd");
@@ -261,27 +279,40 @@ RoundRecord decode_round(std::string_view key, std::string_view value) {
 }
 
 std::string encode_names(const std::vector<std::string>& list) {
+  assert(std::ranges::none_of(list, holds_nul));
   return to_bytes(list);
 }
 
 std::vector<std::string> decode_names(std::string_view key, std::string_view value) {
   Json list;
   list["names"] = from_bytes(key, value);
-  return Fields(list, key).texts("names");
+  std::vector<std::string> names = Fields(list, key).texts("names");
+  if (std::ranges::any_of(names, holds_nul)) broken(key, "a name holds NUL");
+  return names;
 }
 
-std::string encode_hosts(std::span<const uint32_t> addresses) {
+std::string encode_hosts(std::span<const uint32_t> addresses, std::span<const uint8_t> hellos) {
+  assert(addresses.size() == hellos.size());
   std::string value;
-  value.reserve(addresses.size() * 4);
-  for (const uint32_t address : addresses) append_u32(value, address);
+  value.reserve(addresses.size() * host_row_bytes);
+  for (size_t row = 0; row < addresses.size(); ++row) {
+    append_u32(value, addresses[row]);
+    value.push_back(static_cast<char>(hellos[row]));
+  }
   return value;
 }
 
-std::vector<uint32_t> decode_hosts(std::string_view key, std::string_view value) {
-  if (value.size() % 4 != 0) broken(key, "its length is no multiple of 4");
-  std::vector<uint32_t> addresses(value.size() / 4);
-  for (size_t i = 0; i < addresses.size(); ++i) addresses[i] = read_u32(value.substr(i * 4));
-  return addresses;
+void decode_hosts(std::string_view key, std::string_view value, RoundRecord& round) {
+  if (value.size() % host_row_bytes != 0) broken(key, "its length is no multiple of 5");
+  const size_t rows = value.size() / host_row_bytes;
+  round.hosts.resize(rows);
+  round.host_hellos.resize(rows);
+  for (size_t row = 0; row < rows; ++row, value.remove_prefix(host_row_bytes)) {
+    round.hosts[row] = read_u32(value);
+    round.host_hellos[row] = static_cast<uint8_t>(value[4]);
+    if (round.host_hellos[row] >= round.hellos.size())
+      broken(key, "a host has a ClientHello that the round does not");
+  }
 }
 
 HostStatus decode_discovered(std::string_view key, std::string_view value) {

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the store's records lie on disk: format version 1.
+// How the store's records lie on disk: format version 2.
 //
 //   key          := meta | round | names | hosts | page | discovered | host | pair | certificate
 //                 | interceptor | trace
 //   meta         := "m" "format version"              -> u32, the same in all versions to come
 //   round        := "r" number                        -> ROUND
-//   names        := "n" number                        -> [* text], the columns of the round
-//   hosts        := "a" number                        -> address*, the rows of the round
+//   names        := "n" number                        -> [* server-name], the columns of the round
+//   hosts        := "a" number                        -> (address hello-index)*, the rows of the
+//                                                        round
 //   page         := "g" number page-index             -> STATE*, PairMatrix::page_bytes of them, or
 //                                                        fewer on the last page
 //   discovered   := "d" number address                -> u8, a HostStatus
 //   host         := "h" address port                  -> HOST
-//   pair         := "p" address port server-name      -> PAIR
+//   pair         := "p" address port question         -> PAIR
 //   certificate  := "c" sha-256                       -> DER of the certificate
 //   interceptor  := "i" sha-256 of the public key     -> INTERCEPTOR
-//   trace        := "t" address port server-name      -> TRACE
+//   trace        := "t" address port question         -> TRACE
 //
 //   number       := u32, of a round       page-index := u32
 //   address      := u32, an IPv4 address  port       := u16
-//   server-name  := the rest of the key
+//   question     := server-name NUL hello, the rest of the key: NUL is in no server-name, so that
+//                   a name's pairs stand together, before those of all longer names
+//   hello        := the name of a ClientHello
+//   hello-index  := u8, in the hellos of the ROUND
 //   sha-256      := 32 bytes
 //   STATE        := u8, a PairState (store/pair_matrix.h)
 //
@@ -30,11 +34,12 @@
 // their numbers; digest is a byte string of 32; what the key says is not said again.
 //
 //   ROUND        := { st: stage, pa: pass, po: position, t0: started, t1: last checkpoint,
-//                     t2: ended, va: vantage, he: hello, se: seed, co: controls, pd: plan digest,
-//                     pt: port, cn: { * name: counter } }
+//                     t2: ended, va: vantage, he: [* hello], se: seed, co: controls,
+//                     pd: plan digest, pt: port, cn: { * name: counter } }
 //   HOST         := { st: status, re: reason, as: AS number, cm: control mode, ow: own name,
-//                     rv: refusal verdict, rd: refusal detail, bl: [* digest], su: subject,
-//                     is: issuer, tv: TLS version, cs: cipher suite, rn: round, t0: first seen,
+//                     rv: refusal verdict, rd: refusal detail, he: hello, bl: [* digest],
+//                     su: subject, is: issuer, tv: TLS version, cs: cipher suite,
+//                     sx: [* type of a ServerHello's extension], rn: round, t0: first seen,
 //                     t1: last seen }
 //   PAIR         := { t0: first seen, t1: last seen, ct: count, tr: [* TRY], ? se: SETTLEMENT,
 //                     ch: [* CHANGE] }
@@ -43,7 +48,7 @@
 //                     ch: [* digest], is: issuer, ? ev: EVIDENCE }
 //   SETTLEMENT   := { rn: round, t: time, sd: settled (bool), v: verdict, i: interference,
 //                     at: attempts, ag: agreeing, sf: stateful (bool), sb: stable (bool),
-//                     ? ic: interceptor digest, va: vantage, he: hello, as: AS number,
+//                     ? ic: interceptor digest, va: vantage, as: AS number,
 //                     ? bl: baseline digest }
 //   CHANGE       := { rn: round, t: time, v: verdict, i: interference, ? l: leaf digest,
 //                     ? ik: issuer key digest }
@@ -62,7 +67,7 @@
 //                     co: connections, hl: hellos, fl: [* FLOW] }
 //   FLOW         := { sp: source port, it: injection TTL, ht: host TTL, pa: [* address] }
 //
-// rt, fl and pa are no longer than limits.h allows.
+// sx, rt, fl and pa are no longer than limits.h allows.
 //
 // What commits add to hosts, pairs and pages goes in as operands of the merge (store/merge.h):
 //
@@ -114,7 +119,7 @@ std::string hosts_key(uint32_t round);
 std::string page_key(uint32_t round, uint32_t index);
 std::string discovered_key(uint32_t round, uint32_t address);
 std::string host_key(uint32_t address, uint16_t port);
-std::string pair_key(const PairKey& key);
+std::string pair_key(const PairKey& key);  // REQUIRES a name without NUL; trace_key() too
 std::string certificate_key(const Digest& digest);
 std::string interceptor_key(const Digest& spki);
 std::string trace_key(const PairKey& key);
@@ -129,16 +134,18 @@ std::pair<uint32_t, uint16_t> read_host_key(std::string_view key);
 PairKey read_pair_key(std::string_view key);   // pair, trace
 Digest read_digest_key(std::string_view key);  // certificate, interceptor
 
-// A key in words, for messages: "pair 192.0.2.1:443 example.org", "page 3 of round 1". Total.
+// A key in words, for messages: "pair 192.0.2.1:443 example.org (tls12)", "page 3 of round 1".
+// Total.
 std::string describe(std::string_view key);
 // Throws std::runtime_error "broken record: <the key in words>: <what>".
 [[noreturn]] void broken(std::string_view key, const std::string& what);
 
 std::string encode_version(uint32_t version);
-std::string encode(const RoundRecord& record);  // without names and hosts
-std::string encode_names(const std::vector<std::string>& names);
-std::string encode_hosts(std::span<const uint32_t> addresses);
-std::string encode(const HostRecord& record);
+std::string encode(const RoundRecord& record);                    // without names and hosts
+std::string encode_names(const std::vector<std::string>& names);  // REQUIRES names without NUL
+// By row; REQUIRES as many hellos, indices into the round's.
+std::string encode_hosts(std::span<const uint32_t> addresses, std::span<const uint8_t> hellos);
+std::string encode(const HostRecord& record);  // REQUIRES lists within limits.h
 std::string encode(const PairRecord& record);
 std::string encode(const InterceptorRecord& record);
 std::string encode(const TraceRecord& record);  // REQUIRES lists within limits.h
@@ -146,7 +153,8 @@ std::string encode(const TraceRecord& record);  // REQUIRES lists within limits.
 uint32_t decode_version(std::string_view key, std::string_view value);
 RoundRecord decode_round(std::string_view key, std::string_view value);
 std::vector<std::string> decode_names(std::string_view key, std::string_view value);
-std::vector<uint32_t> decode_hosts(std::string_view key, std::string_view value);
+// Sets the round's hosts and host_hellos; its hellos must be there already.
+void decode_hosts(std::string_view key, std::string_view value, RoundRecord& round);
 HostStatus decode_discovered(std::string_view key, std::string_view value);
 HostRecord decode_host(std::string_view key, std::string_view value);
 PairRecord decode_pair(std::string_view key, std::string_view value);

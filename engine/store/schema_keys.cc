@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cassert>
 #include <stdexcept>
 
 #include "engine/store/big_endian.h"
@@ -31,10 +32,11 @@ std::string digest_key(Kind kind, const Digest& digest) {
   return key;
 }
 
-std::string host_name_key(Kind kind, const PairKey& pair) {
+std::string question_key(Kind kind, const PairKey& pair) {
+  assert(pair.server_name.find('\0') == std::string::npos);
   std::string key = prefix(kind, pair.address);
   append_u16(key, pair.port);
-  return key + pair.server_name;
+  return key.append(pair.server_name).append(1, '\0').append(pair.hello);
 }
 
 std::string bytes_in_hex(std::string_view bytes) {
@@ -85,10 +87,10 @@ std::string host_key(uint32_t address, uint16_t port) {
 }
 
 std::string pair_key(const PairKey& pair) {
-  return host_name_key(Kind::pair, pair);
+  return question_key(Kind::pair, pair);
 }
 std::string trace_key(const PairKey& pair) {
-  return host_name_key(Kind::trace, pair);
+  return question_key(Kind::trace, pair);
 }
 
 std::string certificate_key(const Digest& digest) {
@@ -127,7 +129,11 @@ std::pair<uint32_t, uint16_t> read_host_key(std::string_view key) {
 PairKey read_pair_key(std::string_view key) {
   if (key.size() < 7 || (!is_kind(key, Kind::pair) && !is_kind(key, Kind::trace)))
     broken(key, "the key is of another kind or length");
-  return {read_u32(key.substr(1)), read_u16(key.substr(5)), std::string(key.substr(7))};
+  const std::string_view question = key.substr(7);
+  const size_t end = question.find('\0');
+  if (end == std::string_view::npos) broken(key, "the key names no ClientHello");
+  return {read_u32(key.substr(1)), read_u16(key.substr(5)), std::string(question.substr(0, end)),
+          std::string(question.substr(end + 1))};
 }
 
 Digest read_digest_key(std::string_view key) {
@@ -143,6 +149,13 @@ std::string describe(std::string_view key) {
   const auto host_text = [&] {
     return address_text(read_u32(key.substr(1))) + ":" + std::to_string(read_u16(key.substr(5)));
   };
+  const auto question_text = [&] {
+    const std::string_view question = key.substr(7);
+    const size_t end = question.find('\0');
+    std::string text = host_text() + " " + printable(question.substr(0, end));
+    if (end != std::string_view::npos) text += " (" + printable(question.substr(end + 1)) + ")";
+    return text;
+  };
   if (key == version_key()) return "the format version";
   if (is_kind(key, Kind::round, 5)) return round_text();
   if (is_kind(key, Kind::names, 5)) return "names of " + round_text();
@@ -152,10 +165,8 @@ std::string describe(std::string_view key) {
   if (is_kind(key, Kind::discovered, 9))
     return "discovered " + address_text(read_u32(key.substr(5))) + " of " + round_text();
   if (is_kind(key, Kind::host, 7)) return "host " + host_text();
-  if (key.size() >= 7 && is_kind(key, Kind::pair))
-    return "pair " + host_text() + " " + printable(key.substr(7));
-  if (key.size() >= 7 && is_kind(key, Kind::trace))
-    return "trace " + host_text() + " " + printable(key.substr(7));
+  if (key.size() >= 7 && is_kind(key, Kind::pair)) return "pair " + question_text();
+  if (key.size() >= 7 && is_kind(key, Kind::trace)) return "trace " + question_text();
   if (is_kind(key, Kind::certificate, 33)) return "certificate " + bytes_in_hex(key.substr(1));
   if (is_kind(key, Kind::interceptor, 33)) return "interceptor " + bytes_in_hex(key.substr(1));
   return "key " + bytes_in_hex(key);

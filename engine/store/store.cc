@@ -11,12 +11,6 @@ std::span<const uint8_t> octets(std::string_view bytes) {
   return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
 }
 
-std::vector<uint32_t> read_hosts(const Database::View& view, uint32_t round) {
-  const std::string key = schema::hosts_key(round);
-  const auto value = view.get(key);
-  return value ? schema::decode_hosts(key, *value) : std::vector<uint32_t>{};
-}
-
 }  // namespace
 
 RoundRecord read_round(const Database::View& view, std::string_view key, std::string_view value) {
@@ -24,6 +18,8 @@ RoundRecord read_round(const Database::View& view, std::string_view key, std::st
   const std::string names_key = schema::names_key(record.round);
   if (const auto names = view.get(names_key))
     record.names = schema::decode_names(names_key, *names);
+  const std::string hosts_key = schema::hosts_key(record.round);
+  if (const auto hosts = view.get(hosts_key)) schema::decode_hosts(hosts_key, *hosts, record);
   return record;
 }
 
@@ -50,9 +46,7 @@ std::optional<RoundRecord> Store::latest_round() const {
   const Database::View view(state_->database);
   const auto found = view.last(schema::prefix(schema::Kind::round));
   if (!found) return {};
-  RoundRecord record = read_round(view, found->first, found->second);
-  record.hosts = read_hosts(view, record.round);
-  return record;
+  return read_round(view, found->first, found->second);
 }
 
 std::vector<RoundRecord> Store::rounds() const {
@@ -60,7 +54,6 @@ std::vector<RoundRecord> Store::rounds() const {
   const Database::View view(state_->database);
   view.scan(schema::prefix(schema::Kind::round), [&](std::string_view key, std::string_view value) {
     records.push_back(read_round(view, key, value));
-    records.back().hosts = read_hosts(view, records.back().round);
     return true;
   });
   return records;

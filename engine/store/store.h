@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The campaign's memory on disk: RocksDB, one record for each (host, name), ever.
+// The campaign's memory on disk: RocksDB, one record for each (host, name, hello), ever.
 #pragma once
 
 #include <cstdint>
@@ -26,21 +26,25 @@ class StoreBatch {
   StoreBatch& operator=(StoreBatch&&) noexcept;
 
   // Appends to the pair's tries; the record is made if it is not there (merge, no read before
-  // write).
+  // write). Wherever a PairKey is given: REQUIRES a name without NUL.
   void add_try(const PairKey& key, const TryRecord& record);
   // The round's answer. A pair that has a record needs it in every round, also when it turns out to
   // be `same` at once: a history with gaps would miss that interference had stopped in between.
   void settle(const PairKey& key, const SettlementRecord& record);
   // The earliest first_seen_ms is kept, and a later round's view is (merge).
+  // REQUIRES lists within limits.h.
   void put_host(const HostRecord& record);
   void put_certificate(const Digest& digest, std::span<const uint8_t> der);
   void put_interceptor(const InterceptorRecord& record);
   // The latest trace of a pair takes the place of the one before it. REQUIRES lists within
   // limits.h.
   void put_trace(const TraceRecord& record);
-  // Without `hosts`. Cheap to repeat: the names are written only when they changed.
+  // Without `hosts` and `host_hellos`. Cheap to repeat: the names are written only when they
+  // changed. REQUIRES names without NUL.
   void put_round(const RoundRecord& record);
-  void put_round_hosts(uint32_t round, std::span<const uint32_t> addresses);
+  // By row; REQUIRES as many of both, and hellos that index those of the round.
+  void put_round_hosts(uint32_t round, std::span<const uint32_t> addresses,
+                       std::span<const uint8_t> hellos);
   // A whole page of the round's matrix.
   void put_page(uint32_t round, uint32_t page, std::span<const uint8_t> bytes);
   // All that was set in the matrix since the last call: a page whole if much of it changed, else
@@ -72,7 +76,7 @@ struct PairView {
   std::string issuer;
   std::optional<Evidence> evidence;
   uint32_t as_number = 0, round = 0;
-  std::string vantage, hello;
+  std::string vantage;
   uint8_t detail = 0;  // alert description, ICMP code ...
   bool stateful = false;
   // As the pair's trace located it, where the pair is interfered with; 0: it has not.
@@ -83,7 +87,7 @@ struct PairView {
 // One writer's; several threads may read at once, also while it writes.
 class Store {
  public:
-  static constexpr uint32_t format_version = 1;
+  static constexpr uint32_t format_version = 2;
   enum class Mode { read, write };
 
   // write: creates the directory and the database if it is not there, and holds its lock. read: a
@@ -99,8 +103,8 @@ class Store {
 
   // All that read throw std::runtime_error, which names the record, if it is broken.
 
-  std::optional<RoundRecord> latest_round() const;  // with `hosts`
-  std::vector<RoundRecord> rounds() const;          // ascending, with `hosts`
+  std::optional<RoundRecord> latest_round() const;  // whole
+  std::vector<RoundRecord> rounds() const;          // whole, ascending
   // Loads the pages of a round into a matrix of the right size.
   void load_matrix(uint32_t round, PairMatrix& matrix) const;
   // By address.
@@ -111,17 +115,17 @@ class Store {
   std::optional<TraceRecord> trace(const PairKey& key) const;
   std::optional<std::vector<uint8_t>> certificate(const Digest& digest) const;
 
-  // In key order: hosts by address; pairs and traces by address, port, name. The callback returns
-  // false to stop. Each shows the store as it was when the call began.
+  // In key order: hosts by address; pairs and traces by address, port, name, hello. The callback
+  // returns false to stop. Each shows the store as it was when the call began.
   void for_each_host(const std::function<bool(const HostRecord&)>& callback) const;
   void for_each_record(const std::function<bool(const PairRecord&)>& callback) const;
   void for_each_certificate(
       const std::function<bool(const Digest&, std::span<const uint8_t>)>& callback) const;
   void for_each_interceptor(const std::function<bool(const InterceptorRecord&)>& callback) const;
   void for_each_trace(const std::function<bool(const TraceRecord&)>& callback) const;
-  // Every pair of every round, once, `same` ones too, as the latest round left it that has an
-  // answer for it; a pair without an answer only while the latest round that asks it goes on, as
-  // `none`, inconclusive. `only`: one host's.
+  // Every pair of every round, once for each hello that it was asked with, `same` ones too, as the
+  // latest round left it that has an answer for it; a pair without an answer only while the latest
+  // round that asks it goes on, as `none`, inconclusive. `only`: one host's.
   void for_each_pair(const std::function<bool(const PairView&)>& callback,
                      std::optional<uint32_t> only = {}) const;
 

@@ -49,8 +49,9 @@ void StoreBatch::put_round(const RoundRecord& record) {
   state_->names[record.round] = schema::encode_names(record.names);
 }
 
-void StoreBatch::put_round_hosts(uint32_t round, std::span<const uint32_t> addresses) {
-  state_->writes.Put(schema::hosts_key(round), schema::encode_hosts(addresses));
+void StoreBatch::put_round_hosts(uint32_t round, std::span<const uint32_t> addresses,
+                                 std::span<const uint8_t> hellos) {
+  state_->writes.Put(schema::hosts_key(round), schema::encode_hosts(addresses, hellos));
 }
 
 void StoreBatch::put_page(uint32_t round, uint32_t page, std::span<const uint8_t> bytes) {

@@ -25,7 +25,7 @@ struct Store::State {
   std::map<uint32_t, std::string> names;  // as last committed
 };
 
-// A round with its names, without its hosts.
+// A round with its names and hosts.
 RoundRecord read_round(const Database::View& view, std::string_view key, std::string_view value);
 
 }  // namespace steppe

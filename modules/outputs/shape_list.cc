@@ -51,12 +51,13 @@ constexpr Field pair_fields[] = {
 };
 
 constexpr Field host_fields[] = {
-    {"host", text, true},        {"port", number, true},        {"status", text, true},
-    {"reason", text, true},      {"asn", number, true},         {"control_mode", text, true},
-    {"own_name", text, true},    {"refusal", text, true},       {"refusal_detail", number, true},
-    {"leaf_sha256", text, true}, {"chain_sha256", list, false}, {"subject", text, true},
-    {"issuer", text, true},      {"tls_version", text, true},   {"cipher_suite", text, true},
-    {"round", number, true},     {"first_seen", text, true},    {"last_seen", text, true},
+    {"host", text, true},         {"port", number, true},        {"status", text, true},
+    {"reason", text, true},       {"asn", number, true},         {"control_mode", text, true},
+    {"own_name", text, true},     {"refusal", text, true},       {"refusal_detail", number, true},
+    {"leaf_sha256", text, true},  {"chain_sha256", list, false}, {"subject", text, true},
+    {"issuer", text, true},       {"hello", text, true},         {"tls_version", text, true},
+    {"cipher_suite", text, true}, {"round", number, true},       {"first_seen", text, true},
+    {"last_seen", text, true},
 };
 
 constexpr Field certificate_fields[] = {
@@ -87,6 +88,7 @@ constexpr Field trace_fields[] = {
     {"host", text, true},
     {"port", number, true},
     {"sni", text, true},
+    {"hello", text, true},
     {"outcome", text, true},
     {"injection_ttl", number, true},
     {"host_ttl", number, true},
@@ -127,7 +129,7 @@ constexpr Field round_fields[] = {
 };
 
 constexpr Shape pairs = {
-    "pairs", "every (host, name) with its verdict and evidence", pair_fields,
+    "pairs", "every (host, name, hello) with its verdict and evidence", pair_fields,
     [](const Store& store, const std::function<bool(const Row&)>& callback) {
       store.for_each_pair([&](const PairView& pair) { return callback(pair_to_json(pair)); });
     }};

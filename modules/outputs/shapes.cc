@@ -13,6 +13,7 @@
 #include <cmath>
 #include <memory>
 
+#include "engine/judge/observation.h"
 #include "engine/plan/operator_error.h"
 #include "engine/plan/prefix_set.h"
 
@@ -193,22 +194,39 @@ std::string format_time(int64_t unix_ms) {
                      clock.subseconds().count());
 }
 
-std::string describe_detail(Verdict verdict, uint8_t detail) {
+std::string describe_detail(Verdict verdict, uint8_t number) {
   switch (verdict) {
     case Verdict::alert:
-      return fmt::format("TLS alert {} ({})", detail, SSL_alert_desc_string_long(detail));
+      return fmt::format("TLS alert {} ({})", number, SSL_alert_desc_string_long(number));
     case Verdict::unreachable:
-      return fmt::format("ICMP destination unreachable, code {}", detail);
-    case Verdict::timeout:  // Observation::detail has these phases
-      switch (detail) {
-        case 0:
+      return fmt::format("ICMP destination unreachable, code {}", number);
+    case Verdict::timeout:
+      switch (number) {
+        case detail::syn_unanswered:
           return "no answer to the SYN";
-        case 1:
+        case detail::hello_unanswered:
           return "no answer to the ClientHello";
-        case 2:
+        case detail::flight_broke_off:
           return "silence in the middle of the flight";
-        default:
+        case detail::window_shut:
           return "behind a zero window";
+        case detail::sweep_unanswered:
+          return "no answer at any TTL";
+        default:
+          return {};
+      }
+    case Verdict::closed:
+      switch (number) {
+        case detail::closed_before_answer:
+          return "FIN before any answer";
+        case detail::closed_in_answer:
+          return "FIN in the middle of the answer";
+        case detail::anonymous:
+          return "no certificate: an anonymous suite";
+        case detail::retry_unanswerable:
+          return "a HelloRetryRequest that cannot be answered";
+        default:
+          return {};
       }
     default:
       return {};
@@ -265,7 +283,7 @@ Row pair_to_json(const PairView& pair) {
       {"asn", number_or_null(pair.as_number)},
       {"vantage", text_or_null(pair.vantage)},
       {"round", number_or_null(pair.round)},
-      {"hello", text_or_null(pair.hello)},
+      {"hello", text_or_null(pair.key.hello)},
       {"ttl", number_or_null(pair.injection_ttl)},
       {"stateful", pair.stateful},
       {"detail", number_or_null(pair.detail)},
@@ -288,6 +306,7 @@ Row host_to_json(const HostRecord& host) {
       {"chain_sha256", list_of(host.baseline)},
       {"subject", text_or_null(host.subject)},
       {"issuer", text_or_null(host.issuer)},
+      {"hello", text_or_null(host.hello)},
       {"tls_version", tls_version(host.tls_version)},
       {"cipher_suite",
        host.cipher_suite == 0 ? Row(nullptr) : Row(fmt::format("0x{:04X}", host.cipher_suite))},
@@ -350,6 +369,7 @@ Row trace_to_json(const TraceRecord& trace) {
       {"host", format_address(trace.key.address)},
       {"port", trace.key.port},
       {"sni", trace.key.server_name},
+      {"hello", text_or_null(trace.key.hello)},
       {"outcome", to_string(trace.outcome)},
       {"injection_ttl", number_or_null(trace.injection_ttl)},
       {"host_ttl", number_or_null(trace.host_ttl)},
@@ -395,7 +415,7 @@ Row round_to_json(const RoundRecord& round) {
       {"last_checkpoint", time_or_null(round.last_checkpoint_ms)},
       {"ended", time_or_null(round.ended_ms)},
       {"vantage", text_or_null(round.vantage)},
-      {"hello", text_or_null(round.hello)},
+      {"hello", round.hellos.empty() ? Row(nullptr) : Row(round.hellos.front())},
       {"port", round.port},
       {"seed", round.seed},
       {"controls", list_of(names.first(controls))},

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
+#include <span>
 
 #include "engine/plan/operator_error.h"
 #include "engine/plan/prefix_set.h"
@@ -59,6 +61,7 @@ std::string host_text(const HostRecord& host) {
       text += line("controls", "asked by its own name, " + host.own_name);
       break;
   }
+  if (!host.hello.empty()) text += line("hello", host.hello);
   if (host.baseline.empty()) return text + line("baseline", "none");
   text += line("baseline", hex(host.baseline.front()));
   text += line("subject", host.subject);
@@ -88,6 +91,7 @@ std::string history_text(const PairView& pair) {
 std::string pair_text(const PairView& pair, bool whole) {
   std::string text =
       fmt::format("\n{}{}\n", pair.key.server_name, pair.control ? " (control)" : "");
+  if (!pair.key.hello.empty()) text += line("hello", pair.key.hello);
   text += line("verdict", answer_text(pair));
   if (pair.evidence) text += line("evidence", describe_evidence(*pair.evidence));
   if (!pair.issuer.empty()) text += line("issuer", pair.issuer);
@@ -98,7 +102,6 @@ std::string pair_text(const PairView& pair, bool whole) {
     text += line("seen", fmt::format("{} to {}, last in round {}", time_or_dash(pair.first_seen_ms),
                                      time_or_dash(pair.last_seen_ms), pair.round));
     if (!pair.vantage.empty()) text += line("vantage", pair.vantage);
-    if (!pair.hello.empty()) text += line("hello", pair.hello);
   }
   return text + history_text(pair);
 }
@@ -125,6 +128,37 @@ std::string trace_text(const TraceRecord& trace) {
   return text + line("traced", fmt::format("{} in round {}, {} connections, {} hellos",
                                            time_or_dash(trace.time_ms), trace.round,
                                            trace.connections, trace.hellos));
+}
+
+// Never anything else than what the host itself shows.
+bool is_plain(const PairView& pair) {
+  return pair.state.verdict == Verdict::same && pair.state.settled && pair.changes.empty();
+}
+
+// What there is to say of a host's pairs. A name that has something to tell is shown under all
+// hellos that it was asked with, so that they can be compared.
+std::string pairs_text(std::span<const PairView> pairs) {
+  std::set<std::string_view> telling, plain;
+  for (const PairView& pair : pairs)
+    if (!is_plain(pair)) telling.insert(pair.key.server_name);
+  std::string text;
+  for (const PairView& pair : pairs) {
+    if (telling.contains(pair.key.server_name))
+      text += pair_text(pair, false);
+    else
+      plain.insert(pair.key.server_name);
+  }
+  return text + fmt::format("\n{} other names: same as the baseline\n", plain.size());
+}
+
+std::string pairs_text_in_full(std::span<const PairView> pairs, const Store& store) {
+  std::string text;
+  for (const PairView& pair : pairs) {
+    text += pair_text(pair, true);
+    if (const auto record = store.pair(pair.key)) text += tries_text(*record);
+    if (const auto trace = store.trace(pair.key)) text += trace_text(*trace);
+  }
+  return text;
 }
 
 std::vector<HostRecord> hosts_at(const Store& store, uint32_t address) {
@@ -182,19 +216,7 @@ int run_query(int argc, const char* const* argv) {
     module->end(text);
   } else {
     for (const HostRecord& host : hosts) text += host_text(host);
-    size_t same = 0;
-    for (const PairView& pair : pairs) {
-      if (f.name.empty() && pair.state.verdict == Verdict::same && pair.state.settled &&
-          pair.changes.empty()) {
-        same++;
-        continue;
-      }
-      text += pair_text(pair, !f.name.empty());
-      if (f.name.empty()) continue;
-      if (const auto record = store.pair(pair.key)) text += tries_text(*record);
-      if (const auto trace = store.trace(pair.key)) text += trace_text(*trace);
-    }
-    if (f.name.empty()) text += fmt::format("\n{} other names: same as the baseline\n", same);
+    text += f.name.empty() ? pairs_text(pairs) : pairs_text_in_full(pairs, store);
   }
   signal(SIGPIPE, SIG_IGN);
   OutputFile out("-");

@@ -62,15 +62,16 @@ TEST_F(Database, EveryKindIsJson) {
 }
 
 TEST_F(Database, TracesAsCsv) {
-  EXPECT_EQ(run(run_export, {"traces", "--format", "csv"}),
-            "host,port,sni,outcome,injection_ttl,host_ttl,hops_before_host,hop_before,hop_after,"
-            "asn_before,asn_after,path,runs,agreeing,confidence,run_ttls,placement,terminating,"
-            "ttl_copied,path_changed,rewritten,rewritten_ttl,source_port,mode,connections,hellos,"
-            "ways,vantage,round,time\n"
-            "198.51.100.7,443,facebook.com,located,5,9,4,92.47.151.210,95.56.243.92,50482,9198,"
-            "192.0.2.1 * 192.0.2.3 92.47.151.210 95.56.243.92 * 192.0.2.7 * 198.51.100.7,3,3,1.0,"
-            "5 5 5,in_path,false,false,false,,,40001,one-connection,6,41,1,almaty,1,"
-            "2019-07-23T14:06:03.120Z\n");
+  EXPECT_EQ(
+      run(run_export, {"traces", "--format", "csv"}),
+      "host,port,sni,hello,outcome,injection_ttl,host_ttl,hops_before_host,hop_before,hop_after,"
+      "asn_before,asn_after,path,runs,agreeing,confidence,run_ttls,placement,terminating,"
+      "ttl_copied,path_changed,rewritten,rewritten_ttl,source_port,mode,connections,hellos,"
+      "ways,vantage,round,time\n"
+      "198.51.100.7,443,facebook.com,tls12,located,5,9,4,92.47.151.210,95.56.243.92,50482,9198,"
+      "192.0.2.1 * 192.0.2.3 92.47.151.210 95.56.243.92 * 192.0.2.7 * 198.51.100.7,3,3,1.0,"
+      "5 5 5,in_path,false,false,false,,,40001,one-connection,6,41,1,almaty,1,"
+      "2019-07-23T14:06:03.120Z\n");
 }
 
 TEST_F(Database, TracesAreFilteredByTheirFields) {
@@ -145,6 +146,32 @@ TEST_F(Database, QueryShowsTheTraceOfAPair) {
   // A pair without a trace, and a whole host, are shown without one.
   EXPECT_EQ(run(run_query, {"198.51.100.8", "facebook.com"}).find("trace"), std::string::npos);
   EXPECT_EQ(run(run_query, {"198.51.100.7"}).find("trace"), std::string::npos);
+}
+
+// A second round, under another hello: nothing is injected there.
+TEST_F(Database, QueryShowsANameUnderAllHellos) {
+  write_round_under("chrome", directory_ / "kz.db");
+  const std::string host = run(run_query, {"198.51.100.7"});
+  const size_t first = host.find("\nfacebook.com\n  hello         chrome\n  verdict       same");
+  const size_t second =
+      host.find("\nfacebook.com\n  hello         tls12\n  verdict       injected");
+  EXPECT_NE(first, std::string::npos) << host;
+  EXPECT_NE(second, std::string::npos) << host;
+  EXPECT_LT(first, second);
+  // control.example, under both.
+  EXPECT_NE(host.find("\n1 other names: same as the baseline\n"), std::string::npos) << host;
+  EXPECT_EQ(host.find("control.example"), std::string::npos) << host;
+
+  const std::string pair = run(run_query, {"198.51.100.7", "facebook.com"});
+  EXPECT_NE(pair.find("\n  hello         chrome\n"), std::string::npos) << pair;
+  EXPECT_NE(pair.find("\n  hello         tls12\n"), std::string::npos) << pair;
+  // The trace is of the pair that was injected.
+  EXPECT_GT(pair.find("  trace "), pair.find("\n  hello         tls12\n"));
+  EXPECT_EQ(run(run_export, {"pairs", "--format", "csv", "-f", "host,sni,hello,verdict",
+                             "--output-filter", "hello = chrome"}),
+            "host,sni,hello,verdict\n"
+            "198.51.100.7,control.example,chrome,same\n"
+            "198.51.100.7,facebook.com,chrome,same\n");
 }
 
 TEST_F(Database, QueryForMachines) {

@@ -39,7 +39,7 @@ Evidence forged_evidence() {
 
 PairView injected_pair() {
   PairView pair;
-  pair.key = {host_a, 443, "facebook.com"};
+  pair.key = {host_a, 443, "facebook.com", "tls12"};
   pair.state = {Verdict::injected, Interference::yes, true};
   pair.attempts = pair.agreeing = 3;
   pair.first_seen_ms = start_ms;
@@ -52,7 +52,6 @@ PairView injected_pair() {
   pair.as_number = 9198;
   pair.round = 2;
   pair.vantage = "almaty";
-  pair.hello = "tls12";
   pair.changes = {{1, start_ms, Verdict::same, Interference::no, {}}};
   return pair;
 }
@@ -62,11 +61,13 @@ HostRecord trusted_host() {
   host.address = host_a;
   host.status = HostStatus::trusted;
   host.as_number = 9198;
+  host.hello = "tls12";
   host.baseline = {digest_of(0x22), digest_of(0x44)};
   host.subject = "CN=origin.example";
   host.issuer = "CN=Some CA";
   host.tls_version = 0x0303;
   host.cipher_suite = 0xC02F;
+  host.server_extensions = {0xFF01, 0x0017};
   host.round = 1;
   host.first_seen_ms = start_ms;
   host.last_seen_ms = start_ms + 1000;
@@ -91,7 +92,7 @@ InterceptorRecord interceptor() {
 TraceRecord located_trace() {
   constexpr uint32_t before = 0x5C2F97D2, after = 0x5F38F35C;  // 92.47.151.210, 95.56.243.92
   TraceRecord trace;
-  trace.key = {host_a, 443, "facebook.com"};
+  trace.key = {host_a, 443, "facebook.com", "tls12"};
   trace.round = 1;
   trace.time_ms = start_ms + 4000;
   trace.outcome = TraceOutcome::located;
@@ -118,12 +119,13 @@ RoundRecord finished_round() {
   round.started_ms = start_ms;
   round.last_checkpoint_ms = round.ended_ms = start_ms + 5000;
   round.vantage = "almaty";
-  round.hello = "tls12";
+  round.hellos = {"tls12", "tls13"};
   round.seed = 42;
   round.names = {"control.example", "facebook.com"};
   round.controls = 1;
   round.plan_digest = "00ff";
   round.hosts = {host_a, host_b};
+  round.host_hellos = {0, 0};
   round.counters = {{"frames", 12}};
   return round;
 }
@@ -174,7 +176,7 @@ void write_database(const std::string& directory) {
   const RoundRecord round = finished_round();
   StoreBatch batch;
   batch.put_round(round);
-  batch.put_round_hosts(round.round, round.hosts);
+  batch.put_round_hosts(round.round, round.hosts, round.host_hellos);
   HostRecord host = trusted_host();
   batch.put_host(host);
   host.address = host_b;
@@ -193,7 +195,7 @@ void write_database(const std::string& directory) {
   for (const uint32_t page : matrix.take_dirty())
     batch.put_page(round.round, page, matrix.page(page));
 
-  const PairKey key = {host_a, 443, "facebook.com"};
+  const PairKey key = {host_a, 443, "facebook.com", "tls12"};
   TryRecord attempt;
   attempt.outcome.verdict = Verdict::injected;
   attempt.outcome.controls_before_and_after = true;
@@ -214,11 +216,32 @@ void write_database(const std::string& directory) {
   settlement.settlement = {true, Verdict::injected, Interference::yes, 3, 3, false};
   settlement.interceptor = digest_of(0x33);
   settlement.vantage = round.vantage;
-  settlement.hello = round.hello;
   settlement.as_number = 9198;
   settlement.baseline = digest_of(0x22);
   batch.settle(key, settlement);
   batch.put_trace(located_trace());
+  store.commit(batch);
+}
+
+void write_round_under(const std::string& hello, const std::string& directory) {
+  Store store(directory, Store::Mode::write);
+  RoundRecord round = finished_round();
+  round.round = 2;
+  round.hellos = {hello};
+  round.hosts = {host_a};
+  round.host_hellos = {0};
+  StoreBatch batch;
+  batch.put_round(round);
+  batch.put_round_hosts(round.round, round.hosts, round.host_hellos);
+  HostRecord host = trusted_host();
+  host.round = round.round;
+  host.hello = hello;
+  batch.put_host(host);
+  PairMatrix matrix(1, 2);
+  const PairState same = {Verdict::same, Interference::no, true};
+  matrix.set(0, 0, same);
+  matrix.set(0, 1, same);
+  batch.put_page(round.round, 0, matrix.page(0));
   store.commit(batch);
 }
 

@@ -35,6 +35,8 @@ class TemporaryDirectory {
 // A database with one round, two hosts, and four pairs: 198.51.100.7 is injected under
 // facebook.com, and traced.
 void write_database(const std::string& directory);
+// A second round in it, of 198.51.100.7 alone: under this hello all is the host's own.
+void write_round_under(const std::string& hello, const std::string& directory);
 
 std::string read_text(const std::string& path);
 

@@ -278,7 +278,7 @@ TEST(ScanOptions, AResumedScanHasTheSeedOfItsRound) {
     round.seed = 4711;
     StoreBatch batch;
     batch.put_round(round);
-    batch.put_round_hosts(round.round, round.hosts);
+    batch.put_round_hosts(round.round, round.hosts, round.host_hellos);
     store.commit(batch);
   }
   const CampaignOptions options = read({"198.51.100.0/24", "--sni", "facebook.com", "-i", "eth0",

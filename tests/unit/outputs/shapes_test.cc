@@ -84,7 +84,7 @@ TEST(Shapes, APairThatWasInjected) {
                 "\"extensions_removed\":[\"authorityKeyIdentifier\",\"keyUsage\"],"
                 "\"extensions_added\":[],\"issuer_equal\":false,\"names_asked\":false,"
                 "\"trusted\":false,\"anchored\":false},\"asn\":9198,\"vantage\":\"almaty\","
-                "\"round\":2,\"hello\":\"certificate\",\"ttl\":null,\"stateful\":false,"
+                "\"round\":2,\"hello\":\"tls12\",\"ttl\":null,\"stateful\":false,"
                 "\"detail\":null,\"changes\":[{\"round\":1,"
                 "\"time\":\"2019-07-23T14:05:59.120Z\",\"verdict\":\"same\","
                 "\"interference\":\"no\",\"leaf_sha256\":null}]}");
@@ -92,7 +92,7 @@ TEST(Shapes, APairThatWasInjected) {
 
 TEST(Shapes, APairThatIsNotSettledIsInconclusive) {
   PairView pair;
-  pair.key = {0xC0000201, 443, "example.com"};
+  pair.key = {0xC0000201, 443, "example.com", "tls12"};
   EXPECT_EQ(pair_to_json(pair)["interference"], "inconclusive");
   EXPECT_EQ(pair_to_json(pair)["verdict"], "none");
   EXPECT_TRUE(pair_to_json(pair)["evidence"].is_null());
@@ -110,7 +110,8 @@ TEST(Shapes, APairThatWasTracedHasItsTtl) {
 TEST(Shapes, ATraceThatIsLocated) {
   EXPECT_EQ(trace_to_json(located_trace()).dump(),
             "{\"host\":\"198.51.100.7\",\"port\":443,\"sni\":\"facebook.com\","
-            "\"outcome\":\"located\",\"injection_ttl\":5,\"host_ttl\":9,\"hops_before_host\":4,"
+            "\"hello\":\"tls12\",\"outcome\":\"located\",\"injection_ttl\":5,\"host_ttl\":9,\"hops_"
+            "before_host\":4,"
             "\"hop_before\":\"92.47.151.210\",\"hop_after\":\"95.56.243.92\","
             "\"asn_before\":50482,\"asn_after\":9198,"
             "\"path\":[\"192.0.2.1\",\"*\",\"192.0.2.3\",\"92.47.151.210\",\"95.56.243.92\","
@@ -125,19 +126,20 @@ TEST(Shapes, ATraceThatIsLocated) {
 
 TEST(Shapes, ATraceThatFoundNothing) {
   TraceRecord trace;
-  trace.key = {0xC0000201, 8443, "example.com"};
+  trace.key = {0xC0000201, 8443, "example.com", "chrome"};
   trace.outcome = TraceOutcome::unreachable;
   trace.mode = TraceMode::per_port;
-  EXPECT_EQ(trace_to_json(trace).dump(),
-            "{\"host\":\"192.0.2.1\",\"port\":8443,\"sni\":\"example.com\","
-            "\"outcome\":\"unreachable\",\"injection_ttl\":null,\"host_ttl\":null,"
-            "\"hops_before_host\":null,\"hop_before\":null,\"hop_after\":null,"
-            "\"asn_before\":null,\"asn_after\":null,\"path\":[],\"runs\":0,\"agreeing\":0,"
-            "\"confidence\":null,\"run_ttls\":[],\"placement\":\"unknown\",\"terminating\":false,"
-            "\"ttl_copied\":false,\"path_changed\":false,\"rewritten\":null,"
-            "\"rewritten_ttl\":null,\"source_port\":null,\"mode\":\"per-port\","
-            "\"connections\":0,\"hellos\":0,\"ways\":0,\"flows\":null,\"vantage\":null,"
-            "\"round\":null,\"time\":null}");
+  EXPECT_EQ(
+      trace_to_json(trace).dump(),
+      "{\"host\":\"192.0.2.1\",\"port\":8443,\"sni\":\"example.com\","
+      "\"hello\":\"chrome\",\"outcome\":\"unreachable\",\"injection_ttl\":null,\"host_ttl\":null,"
+      "\"hops_before_host\":null,\"hop_before\":null,\"hop_after\":null,"
+      "\"asn_before\":null,\"asn_after\":null,\"path\":[],\"runs\":0,\"agreeing\":0,"
+      "\"confidence\":null,\"run_ttls\":[],\"placement\":\"unknown\",\"terminating\":false,"
+      "\"ttl_copied\":false,\"path_changed\":false,\"rewritten\":null,"
+      "\"rewritten_ttl\":null,\"source_port\":null,\"mode\":\"per-port\","
+      "\"connections\":0,\"hellos\":0,\"ways\":0,\"flows\":null,\"vantage\":null,"
+      "\"round\":null,\"time\":null}");
 }
 
 TEST(Shapes, TheEndsOfATracedLink) {
@@ -222,12 +224,9 @@ TEST(Shapes, WhatWasRewrittenIsWords) {
 
 TEST(Shapes, WaysAreDifferentPathsToTheHost) {
   TraceRecord trace = located_trace();
-  trace.flows = {{40001, 2, 3, {1, 2}},
-                 {40002, 2, 3, {1, 2}},
-                 {40003, 0, 3, {1, 3}},
-                 {40004, 2, 4, {1, 2}},
-                 {40005, 0, 0, {1, 4}},
-                 {40006, 2, 3, {0, 2}}};  // who is silent here may be the router there
+  trace.flows = {
+      {40001, 2, 3, {1, 2}}, {40002, 2, 3, {1, 2}}, {40003, 0, 3, {1, 3}}, {40004, 2, 4, {1, 2}},
+      {40005, 0, 0, {1, 4}}, {40006, 2, 3, {0, 2}}};  // who is silent here may be the router there
   const Row row = trace_to_json(trace);
   EXPECT_EQ(row["ways"], 3);
   EXPECT_EQ(row["source_port"], 40001);
@@ -265,6 +264,14 @@ TEST(Shapes, BytesThatAreNoCertificateAreKept) {
   EXPECT_EQ(row["raw"], "AQIDBA==");
 }
 
+TEST(Shapes, HellosByTheirNames) {
+  EXPECT_EQ(host_to_json(trusted_host())["hello"], "tls12");
+  EXPECT_TRUE(host_to_json({})["hello"].is_null());
+  EXPECT_EQ(round_to_json(finished_round())["hello"], "tls12");
+  EXPECT_TRUE(round_to_json({})["hello"].is_null());
+  EXPECT_TRUE(pair_to_json({})["hello"].is_null());
+}
+
 TEST(Shapes, TimesAreRfc3339InUtc) {
   EXPECT_EQ(format_time(0), "1970-01-01T00:00:00.000Z");
   EXPECT_EQ(format_time(1'563'890'759'120), "2019-07-23T14:05:59.120Z");
@@ -274,7 +281,21 @@ TEST(Shapes, TimesAreRfc3339InUtc) {
 
 TEST(Shapes, DetailsAreWords) {
   EXPECT_EQ(describe_detail(Verdict::alert, 112), "TLS alert 112 (unrecognized name)");
-  EXPECT_EQ(describe_detail(Verdict::timeout, 0), "no answer to the SYN");
+  const auto words = [](Verdict verdict) {
+    std::vector<std::string> all;
+    for (uint8_t detail = 0; all.empty() || !all.back().empty(); ++detail)
+      all.push_back(describe_detail(verdict, detail));
+    all.pop_back();
+    return all;
+  };
+  EXPECT_EQ(words(Verdict::timeout),
+            (std::vector<std::string>{"no answer to the SYN", "no answer to the ClientHello",
+                                      "silence in the middle of the flight", "behind a zero window",
+                                      "no answer at any TTL"}));
+  EXPECT_EQ(words(Verdict::closed),
+            (std::vector<std::string>{"FIN before any answer", "FIN in the middle of the answer",
+                                      "no certificate: an anonymous suite",
+                                      "a HelloRetryRequest that cannot be answered"}));
   EXPECT_EQ(describe_detail(Verdict::same, 7), "");
 }
 

@@ -20,7 +20,7 @@ constexpr uint32_t router(uint8_t last) {  // 192.0.2.0/24
 
 TraceRecord located(uint8_t host, const char* name) {
   TraceRecord trace;
-  trace.key = {address(host), 443, name};
+  trace.key = {address(host), 443, name, "tls12"};
   trace.round = 1;
   trace.outcome = TraceOutcome::located;
   trace.injection_ttl = 5;
@@ -39,7 +39,7 @@ TraceRecord located(uint8_t host, const char* name) {
 
 TraceRecord lost(uint8_t host, TraceOutcome outcome) {
   TraceRecord trace;
-  trace.key = {address(host), 443, "facebook.com"};
+  trace.key = {address(host), 443, "facebook.com", "tls12"};
   trace.round = 1;
   trace.outcome = outcome;
   trace.connections = 3;

@@ -48,7 +48,7 @@ class TraceOptions : public testing::Test {
     Store store(database(), Store::Mode::write);
     StoreBatch batch;
     batch.put_round(round);
-    batch.put_round_hosts(round.round, round.hosts);
+    batch.put_round_hosts(round.round, round.hosts, round.host_hellos);
     store.commit(batch);
   }
 
@@ -280,9 +280,11 @@ TEST_F(TraceOfARound, ARoundWithoutInterferenceHasNothingToTrace) {
   round.round = 2;
   round.names = {"control.example", "facebook.com", "google.com"};
   add_round(round);
-  EXPECT_EQ(read({}).nothing_to_do, "no pair with an answer from the middle in round 2: nothing to trace");
-  EXPECT_EQ(read({"--sni", "google.com"}).nothing_to_do,
-            "no pair with an answer from the middle under these names in round 2: nothing to trace");
+  EXPECT_EQ(read({}).nothing_to_do,
+            "no pair with an answer from the middle in round 2: nothing to trace");
+  EXPECT_EQ(
+      read({"--sni", "google.com"}).nothing_to_do,
+      "no pair with an answer from the middle under these names in round 2: nothing to trace");
 
   testing::internal::CaptureStdout();
   const std::string path = database();
@@ -295,7 +297,7 @@ TEST_F(TraceOfARound, ARoundWithoutInterferenceHasNothingToTrace) {
 
 TEST_F(TraceOfARound, AHelloThatIsGone) {
   RoundRecord round = finished_round();
-  round.hello = "firefox-200";
+  round.hellos = {"tls12", "firefox-200"};
   add_round(round);
   EXPECT_EQ(error_of({}),
             "round 1 was asked with the ClientHello firefox-200, which this steppe does not have: "

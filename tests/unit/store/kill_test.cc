@@ -19,7 +19,7 @@ constexpr uint32_t page_round = 1, changes_round = 2;
 constexpr uint32_t bits = 32;
 constexpr PairState zero{Verdict::same, Interference::no, true};
 constexpr PairState one{Verdict::injected, Interference::yes, true};
-const PairKey key{0xc0000201, 443, "example.org"};
+const PairKey key{0xc0000201, 443, "example.org", "tls12"};
 
 // A number in the first states of a matrix, and a whole page to fill the write buffers with.
 PairMatrix new_matrix() {

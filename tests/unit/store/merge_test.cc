@@ -11,7 +11,7 @@
 namespace steppe::test {
 namespace {
 
-const PairKey key{0xc0000201, 443, "example.org"};
+const PairKey key{0xc0000201, 443, "example.org", "tls12"};
 
 // Each addition in a commit of its own, in one commit, or with the database closed in between: the
 // record must be the same.

@@ -77,29 +77,32 @@ TEST(Open, ReadChangesNothing) {
   {
     Store store(directory.database(), Store::Mode::write);
     StoreBatch batch;
-    batch.add_try({1, 443, "example.org"}, make_try(1, 1, Verdict::reset));
+    batch.add_try({1, 443, "example.org", "tls12"}, make_try(1, 1, Verdict::reset));
     store.commit(batch);
   }
   const auto before = contents(directory.path());
   const Store store(directory.database(), Store::Mode::read);
-  EXPECT_TRUE(store.pair({1, 443, "example.org"}));
+  EXPECT_TRUE(store.pair({1, 443, "example.org", "tls12"}));
   EXPECT_EQ(contents(directory.path()), before);
 }
 
-TEST(Open, AnotherFormatVersionIsLeftAsItIs) {
+// Version 1 knew one hello a round, and kept none in its keys.
+class OtherVersion : public testing::TestWithParam<uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(BeforeAndAfter, OtherVersion,
+                         testing::Values(1, Store::format_version + 1));
+
+TEST_P(OtherVersion, IsLeftAsItIs) {
+  const uint32_t version = GetParam();
   TemporaryDirectory directory;
   const std::string path = directory.database();
   { Store store(path, Store::Mode::write); }
-  EXPECT_TRUE(
-      raw(path)
-          ->Put({}, schema::version_key(), schema::encode_version(Store::format_version + 1))
-          .ok());
+  EXPECT_TRUE(raw(path)->Put({}, schema::version_key(), schema::encode_version(version)).ok());
   const auto before = contents(directory.path());
   ASSERT_GT(before.size(), 3u);
   for (const auto mode : {Store::Mode::write, Store::Mode::read}) {
-    EXPECT_EQ(refusal(path, mode), path +
-                                       " holds format version 2, this program reads version 1: "
-                                       "use the steppe that wrote it, or another --db");
+    EXPECT_EQ(refusal(path, mode), path + " holds format version " + std::to_string(version) +
+                                       ", this program reads version 2: use the steppe that wrote "
+                                       "it, or another --db");
     EXPECT_EQ(contents(directory.path()), before);
   }
 }

@@ -34,15 +34,16 @@ class PairWalk : public testing::Test {
     round.last_checkpoint_ms = number * 1000 + 400;
     round.ended_ms = ended ? number * 1000 + 500 : 0;
     round.vantage = "vantage " + std::to_string(number);
-    round.hello = "hello " + std::to_string(number);
+    round.hellos = {"tls12"};
     round.names = std::move(names);
     round.controls = 1;
     round.hosts = std::move(hosts);
+    round.host_hellos.resize(round.hosts.size());
     return round;
   }
   void put_round(const RoundRecord& round) {
     batch_.put_round(round);
-    batch_.put_round_hosts(round.round, round.hosts);
+    batch_.put_round_hosts(round.round, round.hosts, round.host_hellos);
   }
   // A round in which every pair came out like this.
   void put_round(const RoundRecord& round, PairState state) {
@@ -74,6 +75,7 @@ HostRecord make_host(uint32_t address) {
   host.address = address;
   host.status = HostStatus::trusted;
   host.as_number = 9198;
+  host.hello = "tls12";
   host.baseline = {digest(1), digest(2)};
   host.issuer = "CN=Issuer";
   return host;
@@ -88,10 +90,10 @@ TEST_F(PairWalk, ASamePairComesFromTheMatrixAlone) {
   put_round(make_round(1, {"control.net", "test.org"}, {7}), same);
   const std::vector<PairView> seen = pairs();
   ASSERT_EQ(seen.size(), 2u);
-  EXPECT_EQ(seen[0].key, (PairKey{7, 443, "control.net"}));
+  EXPECT_EQ(seen[0].key, (PairKey{7, 443, "control.net", "tls12"}));
   EXPECT_TRUE(seen[0].control);
   const PairView& pair = seen[1];
-  EXPECT_EQ(pair.key, (PairKey{7, 443, "test.org"}));
+  EXPECT_EQ(pair.key, (PairKey{7, 443, "test.org", "tls12"}));
   EXPECT_FALSE(pair.control);
   EXPECT_EQ(pair.state, same);
   EXPECT_TRUE(pair.stable);
@@ -107,7 +109,6 @@ TEST_F(PairWalk, ASamePairComesFromTheMatrixAlone) {
   EXPECT_EQ(pair.as_number, 9198u);
   EXPECT_EQ(pair.round, 1u);
   EXPECT_EQ(pair.vantage, "vantage 1");
-  EXPECT_EQ(pair.hello, "hello 1");
   EXPECT_TRUE(pair.changes.empty());
 }
 
@@ -123,6 +124,100 @@ TEST_F(PairWalk, ASamePairSpansItsRounds) {
   EXPECT_EQ(seen[0].round, 3u);
   EXPECT_EQ(seen[0].first_seen_ms, 2000);
   EXPECT_EQ(seen[0].last_seen_ms, 3500);
+}
+
+// A round in which the second host refuses the first hello.
+RoundRecord with_refuser(RoundRecord round) {
+  round.hellos = {"tls12", "tls13"};
+  round.host_hellos.at(1) = 1;
+  return round;
+}
+
+TEST_F(PairWalk, RowsOfARoundHaveTheHelloOfTheirHost) {
+  put_round(with_refuser(make_round(1, {"b", "a"}, {7, 8})), same);
+  std::vector<PairKey> keys;
+  for (const PairView& pair : pairs()) keys.push_back(pair.key);
+  EXPECT_EQ(keys, (std::vector<PairKey>{{7, 443, "a", "tls12"},
+                                        {7, 443, "b", "tls12"},
+                                        {8, 443, "a", "tls13"},
+                                        {8, 443, "b", "tls13"}}));
+  // One host's are those of its own hello, too.
+  keys.clear();
+  for (const PairView& pair : pairs(8)) keys.push_back(pair.key);
+  EXPECT_EQ(keys, (std::vector<PairKey>{{8, 443, "a", "tls13"}, {8, 443, "b", "tls13"}}));
+}
+
+// Rounds under two hellos, once each: what the second finds is news of its own pairs alone.
+TEST_F(PairWalk, RoundsUnderDifferentHellosAreKeptApart) {
+  const PairKey tls12{7, 443, "a", "tls12"}, chrome{7, 443, "a", "chrome"};
+  put_round(with_refuser(make_round(1, {"a"}, {7, 8})), injected);
+  batch_.add_try(tls12, make_try(1, 1100, Verdict::injected));
+  batch_.settle(tls12, make_settlement(1, 1200, Verdict::injected, Interference::yes));
+  RoundRecord round = make_round(2, {"a"}, {7, 8});
+  round.hellos = {"chrome"};
+  put_round(round, same);
+  batch_.add_try(chrome, make_try(2, 2100, Verdict::reset));
+  batch_.settle(chrome, make_settlement(2, 2200, Verdict::same, Interference::no));
+
+  const auto check = [&](const std::vector<PairView>& seen) {
+    ASSERT_EQ(seen.size(), 4u);
+    EXPECT_EQ(seen[0].key, chrome);
+    EXPECT_EQ(seen[0].state, same);
+    EXPECT_EQ(seen[0].round, 2u);
+    EXPECT_EQ(seen[0].first_seen_ms, 2100);
+    ASSERT_EQ(seen[0].changes.size(), 1u);
+    EXPECT_EQ(seen[0].changes[0].verdict, Verdict::same);
+    EXPECT_EQ(seen[1].key, tls12);
+    EXPECT_EQ(seen[1].state, injected);
+    EXPECT_EQ(seen[1].round, 1u);
+    EXPECT_EQ(seen[1].last_seen_ms, 1200);
+    ASSERT_EQ(seen[1].changes.size(), 1u);
+    EXPECT_EQ(seen[1].changes[0].verdict, Verdict::injected);
+    // From the matrices alone.
+    EXPECT_EQ(seen[2].key, (PairKey{8, 443, "a", "chrome"}));
+    EXPECT_EQ(seen[2].state, same);
+    EXPECT_EQ(seen[2].first_seen_ms, 2000);
+    EXPECT_EQ(seen[3].key, (PairKey{8, 443, "a", "tls13"}));
+    EXPECT_EQ(seen[3].state, injected);
+    EXPECT_EQ(seen[3].last_seen_ms, 1500);
+    EXPECT_EQ(seen[3].vantage, "vantage 1");
+  };
+  check(pairs());
+  // A third round under the first hello goes on with its history.
+  put_round(with_refuser(make_round(3, {"a"}, {7, 8})), same);
+  batch_.settle(tls12, make_settlement(3, 3200, Verdict::same, Interference::no));
+  const std::vector<PairView> seen = pairs();
+  ASSERT_EQ(seen.size(), 4u);
+  EXPECT_EQ(seen[0].round, 2u);
+  EXPECT_EQ(seen[1].round, 3u);
+  EXPECT_EQ(seen[1].first_seen_ms, 1100);
+  EXPECT_EQ(seen[1].changes.size(), 2u);
+  EXPECT_EQ(seen[2].round, 2u);
+  EXPECT_EQ(seen[3].first_seen_ms, 1000);
+}
+
+// The host's record has what the latest hello found, and lends none of it to the pairs of another.
+TEST_F(PairWalk, ABaselineIsOfItsHello) {
+  put_round(make_round(1, {"a"}, {7}), same);
+  RoundRecord round = make_round(2, {"a"}, {7});
+  round.hellos = {"chrome"};
+  put_round(round, same);
+  HostRecord host = make_host(7);
+  host.hello = "chrome";
+  host.status = HostStatus::dropped;
+  batch_.put_host(host);
+  const std::vector<PairView> seen = pairs();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].key.hello, "chrome");
+  EXPECT_EQ(seen[0].leaf, digest(1));
+  EXPECT_EQ(seen[0].issuer, "CN=Issuer");
+  EXPECT_FALSE(seen[0].stable);
+  EXPECT_EQ(seen[1].key.hello, "tls12");
+  EXPECT_FALSE(seen[1].leaf);
+  EXPECT_FALSE(seen[1].baseline);
+  EXPECT_EQ(seen[1].issuer, "");
+  EXPECT_TRUE(seen[1].stable);
+  EXPECT_EQ(seen[1].as_number, 9198u);  // that is the address's
 }
 
 TEST_F(PairWalk, UnansweredPairsShowWhileTheirRoundGoesOn) {
@@ -154,7 +249,7 @@ TEST_F(PairWalk, HostsThatWereUnstableOrDroppedAreNotStable) {
 }
 
 TEST_F(PairWalk, ASettledPairComesFromItsRecord) {
-  const PairKey key{7, 443, "a"};
+  const PairKey key{7, 443, "a", "tls12"};
   put_round(make_round(1, {"a"}, {7}), injected);
   batch_.put_host(make_host(7));
   Random random(31);
@@ -169,7 +264,6 @@ TEST_F(PairWalk, ASettledPairComesFromItsRecord) {
   settlement.stable = false;
   settlement.interceptor = digest(9);
   settlement.vantage = "inside";
-  settlement.hello = "desktop";
   settlement.as_number = 50482;
   settlement.baseline = digest(3);
   batch_.add_try(key, make_try(1, 1050, Verdict::injected, digest(9), digest(4)));
@@ -196,7 +290,6 @@ TEST_F(PairWalk, ASettledPairComesFromItsRecord) {
   EXPECT_EQ(pair.as_number, 50482u);
   EXPECT_EQ(pair.round, 1u);
   EXPECT_EQ(pair.vantage, "inside");
-  EXPECT_EQ(pair.hello, "desktop");
   ASSERT_EQ(pair.changes.size(), 1u);
   EXPECT_EQ(pair.changes[0].leaf, digest(5));
 
@@ -225,8 +318,9 @@ TraceRecord make_trace(const PairKey& key, TraceOutcome outcome, uint8_t injecti
 }
 
 TEST_F(PairWalk, AnInterferedPairShowsWhereItIsInjected) {
-  const PairKey located{7, 443, "located"}, lost{7, 443, "lost"}, untraced{7, 443, "untraced"};
-  const PairKey unlisted{8, 443, "located"}, elsewhere{7, 8443, "located"};
+  const PairKey located{7, 443, "located", "tls12"}, lost{7, 443, "lost", "tls12"},
+      untraced{7, 443, "untraced", "tls12"};
+  const PairKey unlisted{8, 443, "located", "tls12"}, elsewhere{7, 8443, "located", "tls12"};
   put_round(make_round(1, {"located", "lost", "untraced"}, {7}), injected);
   for (const PairKey& key : {located, lost, untraced, unlisted}) {
     batch_.add_try(key, make_try(1, 1100, Verdict::injected));
@@ -262,7 +356,7 @@ TEST_F(PairWalk, AnInterferedPairShowsWhereItIsInjected) {
 // would throw.
 TEST_F(PairWalk, NobodyLooksForTracesOfOtherPairs) {
   put_round(make_round(1, {"recorded", "same"}, {7}), same);
-  const PairKey recorded{7, 443, "recorded"};
+  const PairKey recorded{7, 443, "recorded", "tls12"};
   batch_.add_try(recorded, make_try(1, 1100, Verdict::reset));
   batch_.settle(recorded, make_settlement(1, 1300, Verdict::reset, Interference::inconclusive));
   store_->commit(batch_);
@@ -272,17 +366,18 @@ TEST_F(PairWalk, NobodyLooksForTracesOfOtherPairs) {
   rocksdb::DB* raw = nullptr;
   ASSERT_TRUE(rocksdb::DB::Open(options, directory_.database(), &raw).ok());
   for (const char* name : {"recorded", "same"})
-    ASSERT_TRUE(raw->Put({}, schema::trace_key({7, 443, name}), "broken").ok());
+    ASSERT_TRUE(raw->Put({}, schema::trace_key({7, 443, name, "tls12"}), "broken").ok());
   delete raw;
   open();
   EXPECT_EQ(pairs().size(), 2u);
   batch_.settle(recorded, make_settlement(1, 1400, Verdict::reset, Interference::yes));
-  EXPECT_EQ(message_of<std::runtime_error>([&] { pairs(); }),
-            "broken record: trace 0.0.0.7:443 recorded: its value is not CBOR of this format");
+  EXPECT_EQ(
+      message_of<std::runtime_error>([&] { pairs(); }),
+      "broken record: trace 0.0.0.7:443 recorded (tls12): its value is not CBOR of this format");
 }
 
 TEST_F(PairWalk, APairThatIsAskedAgainShowsItsTries) {
-  const PairKey key{7, 443, "a"};
+  const PairKey key{7, 443, "a", "tls12"};
   put_round(make_round(1, {"a"}, {7}, /*ended=*/false), asked_again);
   TryRecord one = make_try(1, 1100, Verdict::reset);
   one.outcome.detail = 1;
@@ -311,8 +406,9 @@ TEST_F(PairWalk, APairThatIsAskedAgainShowsItsTries) {
 
 TEST_F(PairWalk, ARecordThatNoRoundListsIsShown) {
   put_round(make_round(1, {"b"}, {5, 7}), same);
-  for (const PairKey& key : {PairKey{4, 443, "b"}, PairKey{5, 443, "a"}, PairKey{5, 443, "c"},
-                             PairKey{5, 8443, "b"}, PairKey{9, 443, "b"}})
+  for (const PairKey& key :
+       {PairKey{4, 443, "b", "tls12"}, PairKey{5, 443, "a", "tls12"}, PairKey{5, 443, "c", "tls12"},
+        PairKey{5, 8443, "b", "tls12"}, PairKey{9, 443, "b", "tls12"}})
     batch_.add_try(key, make_try(1, 1100, Verdict::closed));
   std::vector<PairKey> keys;
   for (const PairView& pair : pairs()) {
@@ -322,13 +418,13 @@ TEST_F(PairWalk, ARecordThatNoRoundListsIsShown) {
     EXPECT_EQ(pair.state.verdict, listed ? Verdict::same : Verdict::closed);
     EXPECT_EQ(pair.vantage, "vantage 1");
   }
-  EXPECT_EQ(keys, (std::vector<PairKey>{{4, 443, "b"},
-                                        {5, 443, "a"},
-                                        {5, 443, "b"},
-                                        {5, 443, "c"},
-                                        {5, 8443, "b"},
-                                        {7, 443, "b"},
-                                        {9, 443, "b"}}));
+  EXPECT_EQ(keys, (std::vector<PairKey>{{4, 443, "b", "tls12"},
+                                        {5, 443, "a", "tls12"},
+                                        {5, 443, "b", "tls12"},
+                                        {5, 443, "c", "tls12"},
+                                        {5, 8443, "b", "tls12"},
+                                        {7, 443, "b", "tls12"},
+                                        {9, 443, "b", "tls12"}}));
 }
 
 // Hosts and pages are looked up while the walk goes on: they must be those of its beginning.
@@ -365,7 +461,7 @@ TEST_F(PairWalk, RowsOverManyPages) {
       const PairState state{random.one_of<Verdict>(verdict_count), random.one_of<Interference>(3),
                             true};
       matrix.set(row, column, state);
-      expected[{round.hosts[row], 443, names[column]}] = state;
+      expected[{round.hosts[row], 443, names[column], "tls12"}] = state;
     }
   for (uint32_t page = 0; page < matrix.page_count(); ++page)
     batch_.put_page(1, page, matrix.page(page));
@@ -414,12 +510,20 @@ TEST_F(PairWalk, EveryPairOfEveryRoundOnce) {
       round.controls = static_cast<uint32_t>(random.below(3));
       if (random.below(4) == 0) round.port = 8443;
       if (random.below(8) == 0) round.hosts.clear();
+      constexpr const char* known[] = {"chrome", "tls12", "tls13"};
+      round.hellos = {known[random.below(3)]};
+      if (random.coin()) round.hellos.push_back(known[random.below(3)]);
+      if (round.hellos.front() == round.hellos.back()) round.hellos.resize(1);
+      round.host_hellos.clear();
+      for (size_t row = 0; row < round.hosts.size(); ++row)
+        round.host_hellos.push_back(static_cast<uint8_t>(random.below(round.hellos.size())));
       batch.put_round(round);
-      batch.put_round_hosts(number, round.hosts);
+      batch.put_round_hosts(number, round.hosts, round.host_hellos);
       PairMatrix matrix(round.hosts.size(), static_cast<uint32_t>(names.size()));
       for (uint32_t row = 0; row < round.hosts.size(); ++row)
         for (uint32_t column = 0; column < names.size(); ++column) {
-          Expected& expected = model[{round.hosts[row], round.port, names[column]}];
+          Expected& expected = model[{round.hosts[row], round.port, names[column],
+                                      round.hellos[round.host_hellos[row]]}];
           const bool control = column < round.controls;
           if (random.below(3) == 0) {  // no answer
             if (expected.first_ms != 0) continue;

@@ -23,10 +23,11 @@ TEST(Schema, RoundRecordsComeBack) {
         schema::decode_round(schema::round_key(record.round), schema::encode(record));
     EXPECT_TRUE(back.names.empty());
     EXPECT_TRUE(back.hosts.empty());
+    EXPECT_TRUE(back.host_hellos.empty());
     const std::string names_key = schema::names_key(record.round);
     const std::string hosts_key = schema::hosts_key(record.round);
     back.names = schema::decode_names(names_key, schema::encode_names(record.names));
-    back.hosts = schema::decode_hosts(hosts_key, schema::encode_hosts(record.hosts));
+    schema::decode_hosts(hosts_key, schema::encode_hosts(record.hosts, record.host_hellos), back);
     EXPECT_TRUE(equal(back, record));
   }
 }
@@ -52,7 +53,7 @@ TEST(Schema, PairRecordsComeBack) {
 
 TEST(Schema, PairOperandsComeBack) {
   Random random(4);
-  const std::string key = schema::pair_key({1, 2, "example.org"});
+  const std::string key = schema::pair_key({1, 2, "example.org", "tls12"});
   for (int i = 0; i < rounds; ++i) {
     const TryRecord one = random.try_record();
     const auto one_back = schema::decode_pair_operand(key, schema::encode_operand(one));
@@ -103,10 +104,10 @@ TEST(Schema, KeysComeBack) {
   for (int i = 0; i < rounds; ++i) {
     const auto a = random.number<uint32_t>(), b = random.number<uint32_t>();
     const auto port = random.number<uint16_t>();
-    const PairKey pair{a, port, random.text()};
+    const PairKey pair{a, port, random.server_name(), random.text()};
     EXPECT_EQ(schema::read_pair_key(schema::pair_key(pair)), pair);
     EXPECT_EQ(schema::read_pair_key(schema::trace_key(pair)), pair);
-    EXPECT_THROW(schema::read_host_key(schema::trace_key({a, port, ""})), std::runtime_error);
+    EXPECT_THROW(schema::read_host_key(schema::trace_key({a, port, "", ""})), std::runtime_error);
     EXPECT_THROW(schema::read_pair_key(schema::host_key(a, port)), std::runtime_error);
     EXPECT_EQ(schema::read_host_key(schema::host_key(a, port)), std::pair(a, port));
     EXPECT_EQ(schema::read_numbers_key(schema::page_key(a, b)), std::pair(a, b));
@@ -121,9 +122,15 @@ TEST(Schema, KeysComeBack) {
 TEST(Schema, KeysSortAsWhatTheySay) {
   Random random(7);
   for (int i = 0; i < 3000; ++i) {
-    const PairKey a{random.number<uint32_t>(), random.number<uint16_t>(), random.text()};
+    // Names and hellos that begin alike, and bytes at both ends of their order.
+    const auto word = [&] {
+      std::string word(random.below(4), '\0');
+      for (char& c : word) c = "\x01\x2e\x61\xff"[random.below(4)];
+      return word;
+    };
+    const PairKey a{random.number<uint32_t>(), random.number<uint16_t>(), word(), word()};
     const PairKey b{random.coin() ? a.address : random.number<uint32_t>(),
-                    random.coin() ? a.port : random.number<uint16_t>(), random.text()};
+                    random.coin() ? a.port : random.number<uint16_t>(), word(), word()};
     EXPECT_EQ(a < b, schema::pair_key(a) < schema::pair_key(b));
     EXPECT_EQ(a < b, schema::trace_key(a) < schema::trace_key(b));
     EXPECT_EQ(a.address < b.address,
@@ -132,13 +139,18 @@ TEST(Schema, KeysSortAsWhatTheySay) {
 }
 
 TEST(Schema, KeysInWords) {
-  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "example.org"})),
-            "pair 192.0.2.1:443 example.org");
-  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "a\nb"})),
-            "pair 192.0.2.1:443 a?b");
-  EXPECT_EQ(schema::describe(schema::trace_key({0xc0000201, 443, "example.org"})),
-            "trace 192.0.2.1:443 example.org");
-  EXPECT_EQ(schema::describe(schema::trace_key({0xc0000201, 443, ""})), "trace 192.0.2.1:443 ");
+  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "example.org", "tls12"})),
+            "pair 192.0.2.1:443 example.org (tls12)");
+  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "a\nb", "tls12"})),
+            "pair 192.0.2.1:443 a?b (tls12)");
+  EXPECT_EQ(schema::describe(schema::pair_key({0xc0000201, 443, "a", std::string("b\0c", 3)})),
+            "pair 192.0.2.1:443 a (b?c)");
+  EXPECT_EQ(schema::describe(schema::host_key(0xc0000201, 443).replace(0, 1, "p") + "a"),
+            "pair 192.0.2.1:443 a");
+  EXPECT_EQ(schema::describe(schema::trace_key({0xc0000201, 443, "example.org", "tls12"})),
+            "trace 192.0.2.1:443 example.org (tls12)");
+  EXPECT_EQ(schema::describe(schema::trace_key({0xc0000201, 443, "", "tls12"})),
+            "trace 192.0.2.1:443  (tls12)");
   EXPECT_EQ(schema::describe("t\x01"), "key 7401");
   EXPECT_EQ(schema::describe(schema::host_key(0xc0000201, 8443)), "host 192.0.2.1:8443");
   EXPECT_EQ(schema::describe(schema::page_key(2, 7)), "page 7 of round 2");
@@ -154,8 +166,12 @@ TEST(Schema, BytesOfTheFormat) {
     return hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
   };
   EXPECT_EQ(schema::version_key(), "mformat version");
-  EXPECT_EQ(bytes_in_hex(schema::encode_version(1)), "00000001");
-  EXPECT_EQ(bytes_in_hex(schema::pair_key({0xc0000201, 443, "a.b"})), "70c000020101bb612e62");
+  EXPECT_EQ(bytes_in_hex(schema::encode_version(Store::format_version)), "00000002");
+  EXPECT_EQ(bytes_in_hex(schema::pair_key({0xc0000201, 443, "a.b", "tls12"})),
+            "70c000020101bb612e6200746c733132");
+  const std::vector<uint32_t> addresses = {0xc0000201, 0xc0000202};
+  const std::vector<uint8_t> hellos = {0, 1};
+  EXPECT_EQ(bytes_in_hex(schema::encode_hosts(addresses, hellos)), "c000020100c000020201");
   EXPECT_EQ(bytes_in_hex(schema::page_key(1, 2)), "670000000100000002");
   const std::vector<PageChange> changes = {{5, 0x81}, {16383, 0x93}};
   EXPECT_EQ(bytes_in_hex(schema::encode_operand(16384, changes)), "40000005813fff93");
@@ -166,7 +182,8 @@ TEST(Schema, BytesOfTheFormat) {
             "62743000"    // t0: 0
             "62743100"    // t1: 0
             "62747280");  // tr: []
-  EXPECT_EQ(bytes_in_hex(schema::trace_key({0xc0000201, 443, "a.b"})), "74c000020101bb612e62");
+  EXPECT_EQ(bytes_in_hex(schema::trace_key({0xc0000201, 443, "a.b", "tls12"})),
+            "74c000020101bb612e6200746c733132");
   TraceRecord trace;
   trace.outcome = TraceOutcome::located;
   trace.rewritten = rewritten::ttl;
@@ -260,7 +277,81 @@ TEST(Schema, BrokenValuesAreErrorsThatNameTheKey) {
   break_in_every_way(schema::version_key(), schema::encode_version(1), schema::decode_version);
   break_in_every_way(schema::discovered_key(1, 2), "\x01", schema::decode_discovered);
   EXPECT_THROW(schema::decode_discovered(schema::discovered_key(1, 2), "\x0b"), std::runtime_error);
-  EXPECT_THROW(schema::decode_hosts(schema::hosts_key(1), "12345"), std::runtime_error);
+}
+
+TEST(Schema, KeysWithoutAHelloAreBroken) {
+  for (const char kind : {'p', 't'}) {
+    const std::string key = schema::host_key(0xc0000201, 443).replace(0, 1, 1, kind) + "a.b";
+    EXPECT_EQ(message_of<std::runtime_error>([&] { schema::read_pair_key(key); }),
+              "broken record: " + std::string(kind == 'p' ? "pair" : "trace") +
+                  " 192.0.2.1:443 a.b: the key names no ClientHello");
+  }
+}
+
+TEST(Schema, RowsOfARoundAreTotal) {
+  const std::string key = schema::hosts_key(1);
+  RoundRecord round;
+  round.hellos = {"tls12", "tls13"};
+  const std::string good("\1\2\3\4\1\5\6\7\x8\0", 10);
+  schema::decode_hosts(key, good, round);
+  EXPECT_EQ(round.hosts, (std::vector<uint32_t>{0x01020304, 0x05060708}));
+  EXPECT_EQ(round.host_hellos, (std::vector<uint8_t>{1, 0}));
+  const auto error_of = [&](const std::string& bytes) {
+    return message_of<std::runtime_error>([&] { schema::decode_hosts(key, bytes, round); });
+  };
+  EXPECT_EQ(error_of(""), "");
+  for (const size_t length : {1, 4, 6, 8, 9})
+    EXPECT_EQ(error_of(good.substr(0, length)),
+              "broken record: hosts of round 1: its length is no multiple of 5");
+  for (const char hello : {'\2', '\xff'})
+    EXPECT_EQ(error_of(good.substr(0, 9) + hello),
+              "broken record: hosts of round 1: a host has a ClientHello that the round does not");
+  round.hellos.clear();
+  EXPECT_NE(error_of(good), "");
+  EXPECT_EQ(error_of(""), "");
+}
+
+TEST(Schema, NoNameHoldsNul) {
+  const std::string nul("a\0b", 3);
+  EXPECT_EQ(message_of<std::runtime_error>([&] {
+              schema::decode_names(schema::names_key(1),
+                                   schema::to_bytes(std::vector<std::string>{"a", nul}));
+            }),
+            "broken record: names of round 1: a name holds NUL");
+}
+
+// Named so, as GoogleTest runs such suites before there are threads.
+TEST(SchemaDeathTest, WhatIsRequiredIsChecked) {
+  const std::string nul("a\0b", 3);
+  EXPECT_DEATH(schema::encode_names({"a", nul}), "holds_nul");
+  EXPECT_DEATH(schema::pair_key({1, 443, nul, "tls12"}), "server_name");
+  EXPECT_DEATH(schema::trace_key({1, 443, nul, "tls12"}), "server_name");
+  const std::vector<uint32_t> addresses = {1, 2};
+  const std::vector<uint8_t> one_hello = {0};
+  EXPECT_DEATH(schema::encode_hosts(addresses, one_hello), "hellos");
+  HostRecord record;
+  record.server_extensions.resize(limits::server_extensions + 1);
+  EXPECT_DEATH(schema::encode(record), "server_extensions");
+  EXPECT_DEATH(schema::encode_operand(record), "server_extensions");
+}
+
+TEST(Schema, WhatAHostsRecordMayHoldIsBounded) {
+  const std::string key = schema::host_key(0xc0000201, 443);
+  HostRecord record;
+  record.server_extensions.resize(limits::server_extensions);
+  schema::Json map = schema::from_bytes(key, schema::encode(record));
+  const auto error_of = [&] {
+    return message_of<std::runtime_error>([&] { schema::decode_host(key, schema::to_bytes(map)); });
+  };
+  EXPECT_EQ(error_of(), "");
+  map["sx"][63] = 65536;
+  EXPECT_EQ(error_of(),
+            "broken record: host 192.0.2.1:443: field \"sx\" holds something that is no number, or "
+            "out of range");
+  map["sx"][63] = 65281;
+  map["sx"].push_back(0);
+  EXPECT_EQ(error_of(),
+            "broken record: host 192.0.2.1:443: field \"sx\" is longer than this version allows");
 }
 
 TEST(Schema, SaysWhichFieldIsWrong) {
@@ -290,12 +381,12 @@ TEST(Schema, SaysWhichFieldIsWrong) {
 }
 
 TEST(Schema, WhatATraceMayHoldIsBounded) {
-  const std::string key = schema::trace_key({0xc0000201, 443, "example.org"});
+  const std::string key = schema::trace_key({0xc0000201, 443, "example.org", "tls12"});
   const auto error_of = [&](const schema::Json& map) {
     return message_of<std::runtime_error>(
         [&] { schema::decode_trace(key, schema::to_bytes(map)); });
   };
-  const std::string where = "broken record: trace 192.0.2.1:443 example.org: field ";
+  const std::string where = "broken record: trace 192.0.2.1:443 example.org (tls12): field ";
   TraceRecord record;
   record.flows.resize(limits::traced_flows);
   record.flows[0].path.resize(limits::traced_hops);
@@ -343,7 +434,7 @@ TEST(Schema, WhatATraceMayHoldIsBounded) {
 
 // A reader that calls itself for each level would need more stack than there is.
 TEST(Schema, DepthOfBrokenBytesIsBounded) {
-  const std::string key = schema::pair_key({1, 443, "example.org"});
+  const std::string key = schema::pair_key({1, 443, "example.org", "tls12"});
   // Whole items otherwise: a list in a list in a list ... of a number; a map in a map ...
   const std::string deep = std::string(4 << 20, '\x81') + '\0';
   EXPECT_THROW(schema::decode_pair(key, deep), std::runtime_error);
@@ -363,8 +454,8 @@ TEST(Schema, DepthOfBrokenBytesIsBounded) {
 
 TEST(Schema, RandomBytesNeverCrash) {
   Random random(9);
-  const std::string key = schema::pair_key({1, 443, "example.org"});
-  const std::string trace_key = schema::trace_key({1, 443, "example.org"});
+  const std::string key = schema::pair_key({1, 443, "example.org", "tls12"});
+  const std::string trace_key = schema::trace_key({1, 443, "example.org", "tls12"});
   for (int i = 0; i < 20000; ++i) {
     const std::string bytes = random.text();
     EXPECT_THROW(schema::decode_trace(trace_key, bytes), std::runtime_error);

@@ -45,7 +45,7 @@ TEST_F(StoreTest, EverythingComesBack) {
     const RoundRecord round = random.round();
     rounds[round.round] = round;
     batch_.put_round(round);
-    batch_.put_round_hosts(round.round, round.hosts);
+    batch_.put_round_hosts(round.round, round.hosts, round.host_hellos);
     HostRecord host = random.host();
     if (!hosts.contains({host.address, host.port})) {
       hosts[{host.address, host.port}] = host;
@@ -112,13 +112,13 @@ TEST_F(StoreTest, CallbacksStop) {
     HostRecord host;
     host.address = address;
     batch_.put_host(host);
-    batch_.add_try({address, 443, "example.org"}, make_try(1, 1, Verdict::reset));
+    batch_.add_try({address, 443, "example.org", "tls12"}, make_try(1, 1, Verdict::reset));
     batch_.put_certificate(digest(static_cast<uint8_t>(address)), {});
     InterceptorRecord interceptor;
     interceptor.spki = digest(static_cast<uint8_t>(address));
     batch_.put_interceptor(interceptor);
     TraceRecord trace;
-    trace.key = {address, 443, "example.org"};
+    trace.key = {address, 443, "example.org", "tls12"};
     batch_.put_trace(trace);
   }
   commit();
@@ -140,8 +140,10 @@ TEST_F(StoreTest, CallbacksStop) {
 
 TEST_F(StoreTest, RecordsComeInTheOrderOfTheirKeys) {
   const std::vector<PairKey> keys = {
-      {1, 443, ""},    {1, 443, "a"}, {1, 443, "a.b"},        {1, 443, "\x80"},      {1, 8443, "a"},
-      {255, 443, "a"}, {256, 1, "a"}, {0x7fffffff, 443, "z"}, {0x80000000, 443, "a"}};
+      {1, 443, "", ""},          {1, 443, "", "tls12"},           {1, 443, "a", "chrome"},
+      {1, 443, "a", "tls12"},    {1, 443, "a", "tls13"},          {1, 443, "a.b", "chrome"},
+      {1, 443, "\x80", "tls12"}, {1, 8443, "a", "chrome"},        {255, 443, "a", "tls12"},
+      {256, 1, "a", "tls12"},    {0x7fffffff, 443, "z", "tls12"}, {0x80000000, 443, "a", "tls12"}};
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     batch_.add_try(*key, make_try(1, 1, Verdict::reset));
     TraceRecord trace;
@@ -163,11 +165,36 @@ TEST_F(StoreTest, RecordsComeInTheOrderOfTheirKeys) {
   EXPECT_EQ(seen, keys);
 }
 
+// A box that lets one hello pass may stop another.
+TEST_F(StoreTest, RecordsOfOneNameUnderTwoHellosAreTwo) {
+  const PairKey tls12{7, 443, "example.org", "tls12"}, chrome{7, 443, "example.org", "chrome"};
+  batch_.add_try(tls12, make_try(1, 10, Verdict::reset));
+  batch_.settle(tls12, make_settlement(1, 11, Verdict::reset, Interference::yes));
+  batch_.add_try(chrome, make_try(2, 20, Verdict::injected));
+  batch_.settle(chrome, make_settlement(2, 21, Verdict::injected, Interference::yes));
+  TraceRecord trace;
+  trace.key = tls12;
+  trace.injection_ttl = 5;
+  batch_.put_trace(trace);
+  trace.key = chrome;
+  trace.injection_ttl = 8;
+  batch_.put_trace(trace);
+  commit();
+  EXPECT_EQ(store_->pair(tls12).value().changes.at(0).verdict, Verdict::reset);
+  EXPECT_EQ(store_->pair(tls12).value().count, 1u);
+  EXPECT_EQ(store_->pair(chrome).value().changes.at(0).verdict, Verdict::injected);
+  EXPECT_EQ(store_->pair(chrome).value().first_seen_ms, 20);
+  EXPECT_EQ(store_->trace(tls12).value().injection_ttl, 5);
+  EXPECT_EQ(store_->trace(chrome).value().injection_ttl, 8);
+  EXPECT_FALSE(store_->pair({7, 443, "example.org", "tls13"}));
+  EXPECT_FALSE(store_->trace({7, 443, "example.org", ""}));
+}
+
 TEST_F(StoreTest, TheLatestTraceTakesThePlaceOfTheOneBefore) {
   Random random(22);
   TraceRecord first = random.trace(), second = random.trace(), other = random.trace();
-  first.key = second.key = {7, 443, "example.org"};
-  other.key = {7, 443, "example.net"};
+  first.key = second.key = {7, 443, "example.org", "tls12"};
+  other.key = {7, 443, "example.net", "tls12"};
   first.round = 9;
   second.round = 2;  // an earlier round's, but written later
   EXPECT_FALSE(store_->trace(first.key));
@@ -187,7 +214,7 @@ TEST_F(StoreTest, TheLatestTraceTakesThePlaceOfTheOneBefore) {
   open();
   EXPECT_TRUE(equal(store_->trace(first.key).value(), first));
   EXPECT_TRUE(equal(store_->trace(other.key).value(), other));
-  EXPECT_FALSE(store_->trace({7, 8443, "example.org"}));
+  EXPECT_FALSE(store_->trace({7, 8443, "example.org", "tls12"}));
   // A trace is no pair: what walks those does not meet it.
   EXPECT_FALSE(store_->pair(first.key));
   store_->for_each_pair([](const PairView&) {
@@ -198,13 +225,13 @@ TEST_F(StoreTest, TheLatestTraceTakesThePlaceOfTheOneBefore) {
 
 TEST_F(StoreTest, ACallSeesTheStoreAsItBegan) {
   for (uint32_t address = 1; address <= 50; ++address)
-    batch_.add_try({address, 443, "example.org"}, make_try(1, 1, Verdict::reset));
+    batch_.add_try({address, 443, "example.org", "tls12"}, make_try(1, 1, Verdict::reset));
   commit();
   uint32_t seen = 0;
   store_->for_each_record([&](const PairRecord& record) {
     EXPECT_EQ(record.count, 1u);
-    batch_.add_try({++seen + 50, 443, "example.org"}, make_try(1, 2, Verdict::reset));
-    batch_.add_try({51 - seen, 443, "example.org"}, make_try(1, 2, Verdict::reset));
+    batch_.add_try({++seen + 50, 443, "example.org", "tls12"}, make_try(1, 2, Verdict::reset));
+    batch_.add_try({51 - seen, 443, "example.org", "tls12"}, make_try(1, 2, Verdict::reset));
     commit();
     return true;
   });
@@ -235,13 +262,16 @@ TEST_F(StoreTest, ARoundIsWrittenAgainWithoutItsNames) {
   round.round = 1;
   for (int i = 0; i < 5000; ++i) round.names.push_back("name" + std::to_string(i) + ".example");
   const std::vector<uint32_t> hosts = {5, 3};
+  const std::vector<uint8_t> host_hellos = {0, 1};
+  round.hellos = {"tls12", "tls13"};
   batch_.put_round(round);
-  batch_.put_round_hosts(1, hosts);
+  batch_.put_round_hosts(1, hosts, host_hellos);
   commit();
   round.position = 17;
   batch_.put_round(round);
   commit();
   round.hosts = hosts;
+  round.host_hellos = host_hellos;
   EXPECT_TRUE(equal(store_->latest_round().value(), round));
   // Other names are news, also after the store was opened again.
   store_.reset();
@@ -274,14 +304,16 @@ TEST_F(StoreTest, PagesOfARoundAreItsOwn) {
 
 // What is broken is named; what is not broken stays readable and writable.
 TEST_F(StoreTest, BrokenValuesAreNamed) {
-  const PairKey good{1, 443, "good.example"}, bad{0xc0000201, 443, "bad.example"};
+  const PairKey good{1, 443, "good.example", "tls12"}, bad{0xc0000201, 443, "bad.example", "tls12"};
   batch_.add_try(good, make_try(1, 1, Verdict::reset));
   RoundRecord round;
   round.round = 1;
   round.names = {"bad.example", "good.example"};
+  round.hellos = {"tls12"};
   batch_.put_round(round);
   const std::vector<uint32_t> hosts = {1, 0xc0000201};
-  batch_.put_round_hosts(1, hosts);
+  const std::vector<uint8_t> host_hellos = {0, 0};
+  batch_.put_round_hosts(1, hosts, host_hellos);
   commit();
   put_raw(schema::pair_key(bad), "broken");
   put_raw(schema::host_key(0xc0000201, 443), "\xa1\x61");
@@ -293,7 +325,8 @@ TEST_F(StoreTest, BrokenValuesAreNamed) {
   const auto error = [&](auto action) { return message_of<std::runtime_error>(action); };
   const auto all = [](auto&&...) { return true; };
   EXPECT_EQ(error([&] { store_->pair(bad); }),
-            "broken record: pair 192.0.2.1:443 bad.example: its value is not CBOR of this format");
+            "broken record: pair 192.0.2.1:443 bad.example (tls12): its value is not CBOR of this "
+            "format");
   EXPECT_NE(error([&] { store_->for_each_record(all); }).find("192.0.2.1:443"), std::string::npos);
   EXPECT_NE(error([&] { store_->for_each_pair(all); }).find("page 0 of round 1"),
             std::string::npos);
@@ -305,7 +338,8 @@ TEST_F(StoreTest, BrokenValuesAreNamed) {
   EXPECT_NE(error([&] { store_->for_each_interceptor(all); }).find("interceptor 0707"),
             std::string::npos);
   EXPECT_EQ(error([&] { store_->trace(bad); }),
-            "broken record: trace 192.0.2.1:443 bad.example: its value is not CBOR of this format");
+            "broken record: trace 192.0.2.1:443 bad.example (tls12): its value is not CBOR of this "
+            "format");
   EXPECT_NE(error([&] { store_->for_each_trace(all); }).find("trace 192.0.2.1:443"),
             std::string::npos);
   EXPECT_EQ(store_->pair(good).value().count, 1u);
@@ -316,7 +350,8 @@ TEST_F(StoreTest, BrokenValuesAreNamed) {
   commit();
   for (int again = 0; again < 2; ++again) {
     EXPECT_EQ(error([&] { store_->pair(bad); }),
-              "broken record: pair 192.0.2.1:443 bad.example: a write did not fit what was there; "
+              "broken record: pair 192.0.2.1:443 bad.example (tls12): a write did not fit what was "
+              "there; "
               "both are kept aside");
     EXPECT_EQ(store_->pair(good).value().count, 2u);
     store_.reset();
@@ -339,7 +374,16 @@ TEST_F(StoreTest, BrokenRoundsAreNamed) {
   put_raw(schema::hosts_key(4), "123");
   open();
   EXPECT_EQ(message_of<std::runtime_error>([&] { store_->rounds(); }),
-            "broken record: hosts of round 4: its length is no multiple of 4");
+            "broken record: hosts of round 4: its length is no multiple of 5");
+  // A row under a hello that the round does not have.
+  put_raw(schema::hosts_key(4), std::string(5, '\0'));
+  open();
+  const std::string no_hello =
+      "broken record: hosts of round 4: a host has a ClientHello that the round does not";
+  const auto all = [](auto&&...) { return true; };
+  EXPECT_EQ(message_of<std::runtime_error>([&] { store_->rounds(); }), no_hello);
+  EXPECT_EQ(message_of<std::runtime_error>([&] { store_->latest_round(); }), no_hello);
+  EXPECT_EQ(message_of<std::runtime_error>([&] { store_->for_each_pair(all); }), no_hello);
 }
 
 }  // namespace

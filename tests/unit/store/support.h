@@ -95,6 +95,13 @@ class Random {
     for (char& c : out) c = static_cast<char>(engine_());
     return out;
   }
+  // Any bytes, without NUL.
+  std::string server_name() {
+    std::string out = text();
+    std::erase(out, '\0');
+    return out;
+  }
+  PairKey key() { return {number<uint32_t>(), number<uint16_t>(), server_name(), text()}; }
   std::vector<std::string> texts() {
     std::vector<std::string> out(below(5));
     for (std::string& one : out) one = text();
@@ -136,13 +143,17 @@ inline RoundRecord Random::round() {
   out.last_checkpoint_ms = number<int64_t>();
   out.ended_ms = number<int64_t>();
   out.vantage = text();
-  out.hello = text();
+  out.hellos = texts();
+  out.hellos.push_back(text());
   out.seed = number<uint64_t>();
-  out.names = texts();
+  out.names.resize(below(5));
+  for (std::string& name : out.names) name = server_name();
   out.controls = number<uint32_t>();
   out.plan_digest = text();
   out.hosts.resize(below(9));
   for (uint32_t& host : out.hosts) host = number<uint32_t>();
+  out.host_hellos.resize(out.hosts.size());
+  for (uint8_t& hello : out.host_hellos) hello = static_cast<uint8_t>(below(out.hellos.size()));
   out.port = number<uint16_t>();
   for (uint64_t i = below(5); i > 0; --i) out.counters[text()] = number<uint64_t>();
   return out;
@@ -159,11 +170,14 @@ inline HostRecord Random::host() {
   out.own_name = text();
   out.refusal = one_of<Verdict>(verdict_count);
   out.refusal_detail = number<uint8_t>();
+  out.hello = text();
   out.baseline = digests();
   out.subject = text();
   out.issuer = text();
   out.tls_version = number<uint16_t>();
   out.cipher_suite = number<uint16_t>();
+  out.server_extensions.resize(below(4) == 0 ? limits::server_extensions : below(6));
+  for (uint16_t& type : out.server_extensions) type = number<uint16_t>();
   out.round = number<uint32_t>();
   out.first_seen_ms = number<int64_t>();
   out.last_seen_ms = number<int64_t>();
@@ -219,7 +233,6 @@ inline SettlementRecord Random::settlement() {
   out.stable = coin();
   out.interceptor = maybe_digest();
   out.vantage = text();
-  out.hello = text();
   out.as_number = number<uint32_t>();
   out.baseline = digest_or_zero();
   return out;
@@ -227,7 +240,7 @@ inline SettlementRecord Random::settlement() {
 
 inline PairRecord Random::pair() {
   PairRecord out;
-  out.key = {number<uint32_t>(), number<uint16_t>(), text()};
+  out.key = key();
   out.first_seen_ms = number<int64_t>();
   out.last_seen_ms = number<int64_t>();
   out.count = number<uint64_t>();
@@ -256,7 +269,7 @@ inline InterceptorRecord Random::interceptor() {
 
 inline TraceRecord Random::trace() {
   TraceRecord out;
-  out.key = {number<uint32_t>(), number<uint16_t>(), text()};
+  out.key = key();
   out.round = number<uint32_t>();
   out.time_ms = number<int64_t>();
   out.outcome = one_of<TraceOutcome>(trace_outcome_count);
@@ -294,12 +307,12 @@ inline TraceRecord Random::trace() {
 // Every field, once: how records are compared. (Structured bindings would not compile if a field
 // were missing here.)
 inline auto fields(const RoundRecord& record) {
-  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = record;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
-}
-inline auto fields(const HostRecord& record) {
   const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = record;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
+}
+inline auto fields(const HostRecord& record) {
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s] = record;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
 }
 inline auto fields(const Evidence& record) {
   const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = record;
@@ -337,8 +350,8 @@ inline bool equal(const TryRecord& a, const TryRecord& b) {
 }
 inline bool equal(const SettlementRecord& a, const SettlementRecord& b) {
   const auto rest = [](const SettlementRecord& record) {
-    const auto& [round, time_ms, settlement, d, e, f, g, h, i] = record;
-    return std::tie(round, time_ms, d, e, f, g, h, i);
+    const auto& [round, time_ms, settlement, d, e, f, g, h] = record;
+    return std::tie(round, time_ms, d, e, f, g, h);
   };
   return equal(a.settlement, b.settlement) && rest(a) == rest(b);
 }
