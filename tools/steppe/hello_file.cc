@@ -206,23 +206,22 @@ void HelloFile::choose_groups(const HelloFields& hello) {
   const auto without_key = [&](uint16_t group) {
     return group != grease && !contains(known, group);
   };
-  for (const uint16_t group : groups_)
-    if (without_key(group))
-      notes_.push_back("left out group " + group_text(group) +
-                       " of supported_groups: steppe has no keys for it");
-  std::erase_if(groups_, without_key);
-  for (const uint16_t group : shared_groups(*shares)) {
-    if (without_key(with_one_grease(group)))
-      notes_.push_back("left out the key share of group " + group_text(group) +
-                       ": steppe has no keys for it");
-    else
-      shares_.push_back(with_one_grease(group));
-  }
+  const auto leave_out = [&](std::vector<uint16_t>& from, const std::string& where) {
+    std::string left_out;
+    for (const uint16_t group : from)
+      if (without_key(group)) left_out += (left_out.empty() ? "" : ", ") + group_text(group);
+    std::erase_if(from, without_key);
+    if (!left_out.empty())
+      notes_.push_back("left out of " + where + " what steppe has no keys for: " + left_out);
+  };
+  shares_ = shared_groups(*shares);
+  std::ranges::transform(shares_, shares_.begin(), with_one_grease);
+  leave_out(groups_, "supported_groups (10)");
+  leave_out(shares_, "key_share (51)");
   if (std::ranges::any_of(shares_, [](uint16_t group) { return group != grease; })) return;
-  const auto offered = std::ranges::find_if(groups_, [](uint16_t g) { return g != grease; });
   const uint16_t x25519 = known.front();
-  if (offered == groups_.end()) groups_.push_back(x25519);
-  const uint16_t chosen = contains(groups_, x25519) ? x25519 : *offered;
+  if (std::ranges::count(groups_, grease) == std::ssize(groups_)) groups_.push_back(x25519);
+  const uint16_t chosen = contains(groups_, x25519) ? x25519 : without_grease(groups_).front();
   shares_.push_back(chosen);
   notes_.push_back("gave group " + group_text(chosen) + " a key share, as none was left");
 }

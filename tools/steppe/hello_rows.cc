@@ -55,7 +55,8 @@ Row seen_hello_to_json(const SeenHello& seen) {
       {"timestamp", format_time(seen.time_ms)},
   };
   add_fingerprints(row, seen.fields);
-  row["ja3s"] = row["ja3s_digest"] = nullptr;
+  row["ja3s"] = nullptr;
+  row["ja3s_digest"] = nullptr;
   if (!seen.answer) return row;
   const Fingerprint answer =
       ja3s(seen.answer->legacy_version, seen.answer->cipher_suite, seen.answer->extensions);
