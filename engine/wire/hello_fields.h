@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ClientHello taken apart: what fingerprints are made of, and what a captured hello is turned
-// into a description of our own by.
+// into a description of our own by. Beside it the server's answer, as far as a fingerprint wants
+// it.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +27,21 @@ struct HelloFields {
 enum class HelloReading : uint8_t { complete, incomplete, no_hello };
 
 // The ClientHello (RFC 8446 4.1.2, RFC 5246 7.4.1.2) at the head of a client's stream: in TLS
-// records, split and coalesced as they like, or as a bare handshake message. Total: any bytes.
-// `messages` keeps what the fields point to. `no_hello`: no further byte can make it one.
+// records, split and coalesced as they like, or as a bare handshake message. What follows it does
+// not matter. Total: any bytes. `messages` keeps what the fields point to. `no_hello`: no further
+// byte can make it one. The fields mean nothing unless it is complete.
 HelloReading read_client_hello(std::span<const uint8_t> stream, HelloFields& fields,
                                std::vector<uint8_t>& messages);
+
+struct ServerHelloFields {
+  uint16_t legacy_version = 0;
+  uint16_t cipher_suite = 0;
+  std::vector<uint16_t> extensions;  // their types, in order
+};
+
+// The ServerHello (RFC 8446 4.1.3, RFC 5246 7.4.1.3), or the HelloRetryRequest in its place, at the
+// head of a server's stream, read as above. Warnings before it are passed over: servers that do not
+// know the name may say so and go on (RFC 6066 3).
+HelloReading read_server_hello(std::span<const uint8_t> stream, ServerHelloFields& fields);
 
 }  // namespace steppe

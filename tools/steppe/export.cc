@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // steppe export: what a database holds, one row a line.
-#include <signal.h>
-
-#include <optional>
-
 #include "engine/plan/operator_error.h"
-#include "modules/outputs/filter.h"
 #include "modules/outputs/outputs.h"
 #include "modules/outputs/shapes.h"
 #include "tools/steppe/command_line.h"
-#include "tools/steppe/output_file.h"
+#include "tools/steppe/row_writer.h"
 #include "tools/steppe/subcommands.h"
 
 namespace steppe {
 
 namespace {
-
-// Rows are gathered up to this size before they are written.
-constexpr size_t buffer_bytes = 256 * 1024;
 
 constexpr const char* examples =
     "Examples:\n"
@@ -42,7 +34,8 @@ std::string description() {
 }
 
 struct Flags {
-  std::string kind, database, format, module, file, fields, filter;
+  std::string kind, database;
+  RowFlags rows;
 };
 
 }  // namespace
@@ -52,54 +45,17 @@ int run_export(int argc, const char* const* argv) {
   CommandLine line("export", description(), examples);
   line.positional("KIND", f.kind, "what to export");
   line.value("--db", f.database, "DIR", "kz.db", "database directory of a scan");
-  line.value("-O,--output-module", f.module, "NAME", "csv", "how rows are written (jsonl)");
-  line.value("--format", f.format, "NAME", "csv", "the same as --output-module");
-  line.value("-o,--output-file", f.file, "FILE", "pairs.jsonl",
-             "there only when it is whole (stdout)");
-  line.value("-f,--output-fields", f.fields, "LIST", "host,sni,verdict",
-             "fields and their order, * for all; dots lead into nested ones");
-  line.value("--output-filter", f.filter, "EXPR", "'verdict != same'",
-             "which rows: FIELD = != < > <= >= VALUE, with && || and parentheses");
+  f.rows.add(line,
+             {.file = "pairs.jsonl", .fields = "host,sni,verdict", .filter = "'verdict != same'"});
   if (!line.parse(argc, argv)) return 0;
 
   if (f.kind.empty()) throw OperatorError("nothing to export: say what, e.g. steppe export pairs");
   const Shape& shape = shape_of(f.kind);
   if (f.database.empty()) throw OperatorError("no database: name one, e.g. --db kz.db");
-  if (!f.format.empty() && !f.module.empty() && f.format != f.module)
-    throw OperatorError("--format and --output-module mean the same: give one of them");
-  const std::string& chosen = f.module.empty() ? f.format : f.module;
-  const OutputModule& module = output_module(chosen.empty() ? "jsonl" : chosen);
-  std::vector<std::string> paths;
-  if (!f.fields.empty()) {
-    paths = parse_fields(f.fields, shape.fields);
-  } else if (module.columns) {
-    for (const Field& field : shape.fields)
-      if (field.in_csv) paths.emplace_back(field.path);
-  }
-  std::optional<Filter> filter;
-  if (!f.filter.empty()) filter.emplace(f.filter, shape.fields);
-  check_writable("--output-file", f.file);
+  RowWriter writer(f.rows, shape.fields);
   const Store store(f.database, Store::Mode::read);
-
-  // A reader that has enough (head, less) closes the pipe: that is an end, not an error.
-  signal(SIGPIPE, SIG_IGN);
-  OutputFile file(f.file);
-  std::string buffer;
-  bool wanted = true;
-  const auto flush = [&] {
-    wanted = wanted && file.write(buffer);
-    buffer.clear();
-  };
-  module.begin(buffer, paths);
-  shape.for_each(store, [&](const Row& row) {
-    if (filter && !filter->matches(row)) return true;
-    module.row(buffer, paths, row);
-    if (buffer.size() >= buffer_bytes) flush();
-    return wanted;
-  });
-  module.end(buffer);
-  flush();
-  if (wanted) file.commit();
+  shape.for_each(store, [&](const Row& row) { return writer.write(row); });
+  writer.finish();
   return 0;
 }
 

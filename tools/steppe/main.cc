@@ -26,6 +26,8 @@ constexpr Subcommand subcommands[] = {
     {"trace", "find out where on the way a finished scan's answers were forged", run_trace},
     {"export", "write what a database holds as JSON lines or CSV", run_export},
     {"query", "show what is known of a host, or of a host and a name", run_query},
+    {"fingerprint", "JA3 and JA4 of the ClientHellos in captures, and of those that steppe sends",
+     run_fingerprint},
     {"sim", "simulated countries: what is true of them, and one on an interface", run_sim},
 };
 
@@ -37,16 +39,17 @@ void print_help() {
       "Usage: steppe SUBCOMMAND ...\n\nSubcommands:\n",
       stdout);
   for (const Subcommand& subcommand : subcommands)
-    std::printf("  %-10s%s\n", subcommand.name.data(), subcommand.meaning.data());
+    std::printf("  %-13s%s\n", subcommand.name.data(), subcommand.meaning.data());
   std::fputs(
-      "\n  --help     print this text; steppe SUBCOMMAND --help has the flags of one\n"
-      "  --version  print the version\n\n"
+      "\n  --help       print this text; steppe SUBCOMMAND --help has the flags of one\n"
+      "  --version    print the version\n\n"
       "Examples:\n"
       "  steppe scan --sim kazakhstan-2019 --db kz.db\n"
       "  steppe scan --country KZ --sni facebook.com --sni google.com -i eth0 -r 10k --db kz.db\n"
       "  steppe trace --db kz.db --sni facebook.com -i eth0\n"
       "  steppe export pairs --db kz.db --output-filter 'interference = yes'\n"
-      "  steppe query 198.51.100.7 facebook.com --db kz.db\n",
+      "  steppe query 198.51.100.7 facebook.com --db kz.db\n"
+      "  steppe fingerprint arrived.pcap\n",
       stdout);
 }
 

@@ -66,8 +66,12 @@ bool OutputFile::write(std::string_view bytes) {
   return std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size() || failed();
 }
 
+bool OutputFile::flush() {
+  return std::fflush(file_) == 0 || failed();
+}
+
 bool OutputFile::commit() {
-  if (std::fflush(file_) != 0) return failed();
+  if (!flush()) return false;
   if (temporary_.empty()) return true;
   // The rename must not reach the disk before the bytes do.
   if (fsync(fileno(file_)) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0)

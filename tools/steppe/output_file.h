@@ -24,6 +24,8 @@ class OutputFile {
   // False: the reader of a pipe is gone, and the rest need not be written. Throws
   // std::runtime_error when the disk is full or fails.
   bool write(std::string_view bytes);
+  // What was written is on its way to a reader. Returns and throws as write() does.
+  bool flush();
   // Durable, and at its place, when it returns. Returns and throws as write() does.
   bool commit();
 

@@ -15,9 +15,9 @@
 #include "modules/verdicts/verdicts.h"
 #include "tools/steppe/command_line.h"
 #include "tools/steppe/device_options.h"
+#include "tools/steppe/hello_choice.h"
 #include "tools/steppe/rate_options.h"
 #include "tools/steppe/report_options.h"
-#include "tools/steppe/suggestion.h"
 #include "tools/steppe/trace_settings.h"
 #include "tools/steppe/values.h"
 
@@ -194,16 +194,7 @@ void read_names(const Flags& f, const sim::Scenario* scenario, CampaignConfig& c
   config.names = make_name_table(
       f.controls.empty() ? random_control_names(config.seed, random_controls) : f.controls, tests);
 
-  const HelloDescription* const hello =
-      f.hello.empty() ? hellos().front() : find_hello(f.hello);
-  if (hello == nullptr) {
-    std::vector<std::string> known;
-    for (const HelloDescription* one : hellos()) known.emplace_back(one->name);
-    const std::string meant = closest(f.hello, known);
-    reject_value("--hello", f.hello, "there is no such ClientHello",
-                 meant.empty() ? known.front() : meant);
-  }
-  config.hellos = hellos_to_ask(*hello);
+  config.hellos = hellos_to_ask(f.hello.empty() ? *hellos().front() : chosen_hello(f.hello));
   check_readable("--root-cas", f.root_cas, "/etc/ssl/certs/ca-certificates.crt");
   config.root_cas = f.root_cas;
 }

@@ -10,6 +10,7 @@ int run_scan(int argc, const char* const* argv);
 int run_trace(int argc, const char* const* argv);
 int run_export(int argc, const char* const* argv);
 int run_query(int argc, const char* const* argv);
+int run_fingerprint(int argc, const char* const* argv);
 int run_sim(int argc, const char* const* argv);
 
 }  // namespace steppe
