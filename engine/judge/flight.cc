@@ -12,7 +12,7 @@ namespace steppe {
 namespace {
 
 // RFC 5246 6.2.1 and 7.2.
-constexpr uint8_t content_alert = 21, content_handshake = 22;
+constexpr uint8_t content_change_cipher_spec = 20, content_alert = 21, content_handshake = 22;
 constexpr size_t record_header_bytes = 5, fragment_bytes_max = (1 << 14) + 2048;
 constexpr uint8_t alert_warning = 1, alert_close_notify = 0;
 // RFC 5246 7.4.
@@ -20,29 +20,36 @@ constexpr uint8_t type_server_hello = 2, type_certificate = 11;
 constexpr size_t message_header_bytes = 4;
 
 // Only warnings may stand between handshake records (RFC 6066 3: unrecognized_name), and
-// close_notify is the end whatever its level (RFC 5246 7.2.1).
-bool is_passing_alert(std::span<const uint8_t> fragment) {
-  return fragment.size() == 2 && fragment[0] == alert_warning && fragment[1] != alert_close_notify;
+// close_notify is the end whatever its level (RFC 5246 7.2.1). alerts: the bytes of all of them,
+// which share records or are split over them as they like.
+bool all_pass(std::span<const uint8_t> alerts) {
+  for (size_t at = 0; at + 1 < alerts.size(); at += 2)
+    if (alerts[at] != alert_warning || alerts[at + 1] == alert_close_notify) return false;
+  return true;
 }
 
-// Appends the handshake bytes of all records up to the first that is neither handshake nor a
-// warning. A cut-off last record gives what there is of it.
+// Appends the handshake bytes of all records up to the first that is neither handshake nor one of
+// those that say nothing: a warning, change_cipher_spec (RFC 8446 D.4). A cut-off last record gives
+// what there is of it.
 void take_records_off(std::span<const uint8_t> bytes, Flight& flight) {
   ByteReader reader{bytes};
+  std::vector<uint8_t> alerts;
   while (reader.left() >= record_header_bytes) {
     const uint32_t type = *reader.number(1), major = *reader.number(1);
     reader.number(1);  // the minor version: servers write 0 to 3 here (RFC 5246 E.1)
     const uint32_t length = *reader.number(2);
-    const bool known = type == content_alert || type == content_handshake;
+    const bool known = type == content_alert || type == content_handshake ||
+                       (type == content_change_cipher_spec && length == 1 && flight.tls);
     if (!known || major != 3 || length == 0 || length > fragment_bytes_max) return;
     flight.tls = true;
     const auto whole = reader.piece(length);
     const auto fragment = whole ? *whole : reader.all();
     if (type == content_alert) {
-      if (is_passing_alert(fragment)) continue;
-      return;
+      alerts.insert(alerts.end(), fragment.begin(), fragment.end());
+      if (!all_pass(alerts)) return;
+    } else if (type == content_handshake) {
+      flight.messages.insert(flight.messages.end(), fragment.begin(), fragment.end());
     }
-    flight.messages.insert(flight.messages.end(), fragment.begin(), fragment.end());
   }
 }
 

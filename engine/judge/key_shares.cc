@@ -131,8 +131,12 @@ std::optional<std::span<const uint8_t>> KeyExchange::derive(uint16_t group,
                                                             std::span<const uint8_t> key_exchange) {
   EVP_PKEY_CTX* const context = this->context(group);
   if (context == nullptr) return std::nullopt;
+  // OpenSSL would take compressed points, too, which RFC 8446 4.2.8.2 has no room for.
+  const bool on_curve = group != group::x25519;
+  if (on_curve && (key_exchange.empty() || key_exchange[0] != POINT_CONVERSION_UNCOMPRESSED))
+    return std::nullopt;
   KeyPtr peer;
-  if (group == group::x25519) {
+  if (!on_curve) {
     peer.reset(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, key_exchange.data(),
                                            key_exchange.size()));
   } else {

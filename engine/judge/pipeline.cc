@@ -29,6 +29,8 @@ std::vector<uint8_t> take_flight(rte_mbuf* flight) {
 
 // How the connection really ended, now that its flight is open.
 void unseal(const Flight& flight, Observation& observation) {
+  const bool open = flight.same || flight.complete || flight.alert || flight.broken;
+  if (open) observation.detail = 0;  // it was that of another ending
   if (flight.same) {
     observation.ending = Ending::same;
   } else if (flight.complete) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "engine/judge/certificate_compression.h"
@@ -18,11 +17,11 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 // RFC 8446 5.1, B.1, B.3.
-constexpr uint8_t record_alert = 21, record_handshake = 22, record_application_data = 23;
+constexpr uint8_t record_change_cipher_spec = 20, record_alert = 21, record_handshake = 22,
+                  record_application_data = 23;
 constexpr size_t record_header_bytes = 5;
-constexpr uint8_t message_server_hello = 2, message_certificate = 11,
-                  message_compressed_certificate = 25,  // RFC 8879 4
-    message_finished = 20;
+constexpr uint8_t message_server_hello = 2, message_certificate = 11, message_finished = 20,
+                  message_compressed_certificate = 25;  // RFC 8879 4
 constexpr size_t message_header_bytes = 4;
 constexpr uint16_t tls13_version = 0x0304;
 
@@ -71,33 +70,48 @@ Bytes leaf_of(Bytes message) {
   return begun ? reader.vector(3).value_or(Bytes{}) : Bytes{};
 }
 
-}  // namespace
-
-// A HelloRetryRequest and the ServerHello, or the latter alone.
-bool Tls13Reader::begin(Bytes& rest, const AskedHello& asked, std::string_view server_name,
-                        Flight& flight) {
-  std::array<uint8_t, limits::client_hello_bytes> first, second;
-  const size_t first_bytes = asked.hello->write(first, server_name, asked.random);
-  const Bytes first_hello = Bytes(first).first(first_bytes).subspan(record_header_bytes);
+// Takes the records of a HelloRetryRequest and of the ServerHello, or of the latter alone. Returns
+// where in flight.messages the ServerHello begins, once it is there in whole.
+std::optional<size_t> read_hellos(Bytes& rest, Flight& flight) {
   size_t server_hello_at = 0;
-  while (true) {
-    const auto record = take_record(rest);
-    if (!record) return false;
-    if (record->type() == record_application_data) return false;
+  while (const auto record = take_record(rest)) {
+    flight.broken = record->type() == record_application_data;
+    if (flight.broken) break;
     if (record->type() != record_handshake) continue;
     flight.tls = true;
     flight.messages.insert(flight.messages.end(), record->body.begin(), record->body.end());
     const Bytes message = message_at(Bytes(flight.messages).subspan(server_hello_at));
     if (message.empty()) continue;
-    if (message[0] != message_server_hello) return false;
     flight.hello = read_server_hello(message.subspan(message_header_bytes));
-    if (!flight.hello.is_retry) break;
-    if (server_hello_at != 0) return false;  // a second retry
+    const bool second_retry = flight.hello.is_retry && server_hello_at != 0;
+    flight.broken = message[0] != message_server_hello || second_retry;
+    if (flight.broken) break;
+    if (!flight.hello.is_retry) return server_hello_at;
     server_hello_at = message.size();
     flight.messages.resize(server_hello_at);
   }
-  if (flight.hello.version != tls13_version) return false;
+  return std::nullopt;
+}
 
+}  // namespace
+
+bool Tls13Reader::begin(Bytes& rest, const AskedHello& asked, std::string_view server_name,
+                        Flight& flight) {
+  const auto server_hello_at = read_hellos(rest, flight);
+  if (server_hello_at)
+    flight.broken = flight.hello.version != tls13_version ||
+                    !derive_keys(flight, *server_hello_at, asked, server_name);
+  // It points into messages that give way to those behind them.
+  flight.hello.key_exchange = {};
+  flight.messages.clear();
+  return server_hello_at && !flight.broken;
+}
+
+bool Tls13Reader::derive_keys(const Flight& flight, size_t server_hello_at, const AskedHello& asked,
+                              std::string_view server_name) {
+  std::array<uint8_t, limits::client_hello_bytes> first, second;
+  const size_t first_bytes = asked.hello->write(first, server_name, asked.random);
+  const Bytes first_hello = Bytes(first).first(first_bytes).subspan(record_header_bytes);
   const Bytes messages = flight.messages;
   const Bytes server_hello = message_at(messages.subspan(server_hello_at));
   std::vector<Bytes> transcript;
@@ -116,8 +130,7 @@ bool Tls13Reader::begin(Bytes& rest, const AskedHello& asked, std::string_view s
   } else {
     transcript = {first_hello, server_hello};
   }
-  const auto shared =
-      exchange_.derive(flight.hello.group, std::exchange(flight.hello.key_exchange, {}));
+  const auto shared = exchange_.derive(flight.hello.group, flight.hello.key_exchange);
   return shared && keys_.begin(flight.hello.cipher_suite, *shared, retried, transcript);
 }
 
@@ -158,23 +171,20 @@ bool Tls13Reader::read_messages(Flight& flight, size_t& next, Bytes expected_lea
 Flight Tls13Reader::read(Bytes bytes, const AskedHello& asked, std::string_view server_name,
                          Bytes expected_leaf) {
   Flight flight;
-  if (!begin(bytes, asked, server_name, flight)) {
-    flight.broken = true;
-    return flight;
-  }
-  flight.messages.clear();
+  if (!begin(bytes, asked, server_name, flight)) return flight;
   size_t next = 0;
   while (const auto record = take_record(bytes)) {
+    if (record->type() == record_change_cipher_spec) continue;  // RFC 8446 D.4
     const bool sealed = record->type() == record_application_data;
-    if (!sealed && record->type() != record_alert) continue;  // change_cipher_spec
     const auto opened = sealed ? keys_.open(record->header, record->body) : std::nullopt;
     const uint8_t type = opened ? opened->back() : record->type();
     const Bytes content = opened ? opened->first(opened->size() - 1) : record->body;
+    // Who has no key may still alert in clear.
     if (type == record_alert && content.size() == 2) {
       flight.alert = content[1];
       return flight;
     }
-    if (type != record_handshake) {
+    if (!opened || type != record_handshake) {
       flight.broken = true;
       return flight;
     }

@@ -33,10 +33,13 @@ class Tls13Reader {
               std::span<const uint8_t> expected_leaf);
 
  private:
-  // The records in clear, to the ServerHello; what is behind them is left in `rest`. False: no
-  // ServerHello of TLS 1.3 that answers our hello.
+  // The keys, out of the records in clear; what is behind them is left in `rest`. False: the
+  // ServerHello is not there in whole or, with flight.broken, is none of TLS 1.3 that answers our
+  // hello.
   bool begin(std::span<const uint8_t>& rest, const AskedHello& asked, std::string_view server_name,
              Flight& flight);
+  bool derive_keys(const Flight& flight, size_t server_hello_at, const AskedHello& asked,
+                   std::string_view server_name);
   static bool read_messages(Flight& flight, size_t& next, std::span<const uint8_t> expected_leaf);
 
   KeyExchange exchange_;

@@ -53,10 +53,12 @@ std::optional<std::span<const uint8_t>> first_message(std::span<const uint8_t> f
                                                       std::span<uint8_t> out) {
   size_t have = 0;
   ByteReader records{flight};
-  while (records.number(1) == record_handshake && records.piece(2)) {
-    const auto bytes = records.number(2);
+  while (true) {
+    const auto type = records.number(1);
+    const auto bytes = records.piece(2) ? records.number(2) : std::nullopt;
     if (!bytes) return std::nullopt;
     const auto fragment = records.piece(std::min<size_t>(*bytes, records.left()));
+    if (type != record_handshake) continue;  // a warning
     // Of what is behind the message nothing is wanted.
     const size_t copied = std::min(fragment->size(), out.size() - have);
     std::ranges::copy(fragment->first(copied), out.begin() + static_cast<ptrdiff_t>(have));
@@ -66,7 +68,6 @@ std::optional<std::span<const uint8_t>> first_message(std::span<const uint8_t> f
     if (whole > out.size()) return std::nullopt;
     if (have >= whole) return out.first(whole);
   }
-  return std::nullopt;
 }
 
 }  // namespace steppe

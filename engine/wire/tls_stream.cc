@@ -116,7 +116,9 @@ bool TlsStream::may_come_now(uint8_t record_type) const {
 }
 
 bool TlsStream::begin_record() {
-  if (record_left_ > record_bytes_max) return false;
+  // Only application data may be empty (RFC 5246 6.2.1), and that of TLS 1.3 never is (RFC 8446
+  // 5.2).
+  if (record_left_ == 0 || record_left_ > record_bytes_max) return false;
   if (record_type_ == record_change_cipher_spec) return record_left_ == 1;  // RFC 8446 5
   if (record_type_ == record_application_data) {
     if (part_ == Part::message_type) number_ = 0;
@@ -124,9 +126,7 @@ bool TlsStream::begin_record() {
         number_ >= encrypted_bytes_min && std::ranges::count(finished_bytes, record_left_) != 0;
     part_ = finished ? Part::finished : Part::encrypted;
   }
-  // Only application data may be empty (RFC 5246 6.2.1), and that of TLS 1.3 never is (RFC 8446
-  // 5.2).
-  return record_left_ > 0;
+  return true;
 }
 
 TlsProgress TlsStream::read_encrypted(std::span<const uint8_t> bytes) {
@@ -246,7 +246,8 @@ TlsProgress TlsStream::begin_message(uint32_t length) {
     case message_server_hello_done:
       return length == 0 ? TlsProgress::no_certificate : TlsProgress::not_tls;
     default:  // SupplementalData (RFC 4680), and what nobody thought of
-      return expect_content(Part::skipped, length);
+      return length == 0 ? expect_number(Part::message_type, 1)
+                         : expect_content(Part::skipped, length);
   }
 }
 

@@ -3,9 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include <functional>
 #include <string_view>
 
+#include "tests/unit/wire/any_stream.h"
 #include "tests/unit/wire/flight_builder.h"
 #include "tests/unit/wire/tls_reference.h"
 
@@ -131,14 +132,6 @@ TEST(TlsStream, TakesEveryVersionThatShowsItsCertificate) {
   }
 }
 
-TEST(TlsStream, RefusesTls13ThatNobodyOffered) {
-  const Bytes change_cipher_spec = record(20, {1});
-  const Bytes encrypted = record(23, noise(500, 4));
-  EXPECT_EQ(progress(join({records(server_hello()), change_cipher_spec, encrypted})),
-            TlsProgress::not_tls);
-  EXPECT_EQ(progress(join({records(server_hello()), encrypted})), TlsProgress::not_tls);
-}
-
 TEST(TlsStream, WantsServerHelloFirstAndOnce) {
   EXPECT_EQ(progress(records(certificate({leaf})), leaf), TlsProgress::not_tls);
   EXPECT_EQ(progress(records(message(1, noise(200, 6)))), TlsProgress::not_tls);  // an echo
@@ -222,98 +215,193 @@ TEST(TlsStream, RefusesLengthsThatContradictEachOther) {
   EXPECT_EQ(certificate_of(list), TlsProgress::not_tls);
 }
 
+// Bytes of a flight before its Finished, from which one is believed.
+constexpr size_t room_for_a_certificate = 300;
+
+TEST(TlsStream, FindsTheEndOfAnEncryptedFlightByItsFinished) {
+  for (const size_t finished : {53, 69}) {
+    const Bytes flight =
+        join({records(server_hello()), encrypted(40), encrypted(700), encrypted(finished)});
+    EXPECT_EQ(feed(flight, leaf, 1),
+              (TlsAnswer{TlsProgress::encrypted, flight.size(), 0, 0, true}));
+    const Bytes behind = join({flight, encrypted(100)});
+    EXPECT_EQ(feed(behind, leaf, 1).bytes, flight.size());
+    EXPECT_EQ(progress(Bytes(flight.begin(), flight.end() - 1)), TlsProgress::more);
+  }
+  for (const size_t not_finished : {17, 52, 54, 68, 70}) {
+    EXPECT_EQ(progress(join({records(server_hello()), encrypted(700), encrypted(not_finished)})),
+              TlsProgress::more);
+  }
+}
+
+TEST(TlsStream, TakesNoFinishedBeforeThereWasRoomForACertificate) {
+  const Bytes hello = records(server_hello());
+  EXPECT_EQ(progress(join({hello, encrypted(53), encrypted(69)})), TlsProgress::more);
+  EXPECT_EQ(progress(join({hello, encrypted(room_for_a_certificate - 1), encrypted(53)})),
+            TlsProgress::more);
+  EXPECT_EQ(progress(join({hello, encrypted(room_for_a_certificate), encrypted(53)})),
+            TlsProgress::encrypted);
+}
+
+TEST(TlsStream, SaysWhenAnEncryptedFlightMayBeOver) {
+  const auto may_be_over = [](const Bytes& stream) {
+    const TlsAnswer answer = feed(stream, leaf);
+    EXPECT_EQ(answer.progress, TlsProgress::more);
+    return answer.may_be_over;
+  };
+  const Bytes hello = records(server_hello());
+  EXPECT_FALSE(may_be_over(hello));
+  EXPECT_FALSE(may_be_over(join({hello, encrypted(room_for_a_certificate - 1)})));
+  const Bytes flight = join({hello, encrypted(room_for_a_certificate)});
+  EXPECT_TRUE(may_be_over(flight));
+  EXPECT_FALSE(may_be_over(Bytes(flight.begin(), flight.end() - 1)));
+  EXPECT_FALSE(may_be_over(join({flight, {23}})));
+  EXPECT_FALSE(may_be_over(join({flight, {23, 3, 3, 0, 53}})));
+  EXPECT_TRUE(may_be_over(join({flight, encrypted(100)})));
+  EXPECT_TRUE(may_be_over(join({flight, change_cipher_spec()})));
+  EXPECT_TRUE(may_be_over(join({flight, alert(1, 90)})));
+}
+
+TEST(TlsStream, SaysFromWhichByteOnAFlightIsEncrypted) {
+  const Bytes hello = records(server_hello());
+  EXPECT_FALSE(feed(hello, {}).encrypted);
+  EXPECT_FALSE(feed(join({hello, change_cipher_spec()}), {}).encrypted);
+  EXPECT_FALSE(feed(join({hello, {23, 3, 3, 0}}), {}).encrypted);
+  EXPECT_TRUE(feed(join({hello, {23, 3, 3, 0, 20}}), {}).encrypted);
+  EXPECT_FALSE(feed(join({hello, alert(2, 40)}), {}).encrypted);
+  EXPECT_TRUE(feed(join({hello, encrypted(20), alert(2, 40)}), {}).encrypted);
+  EXPECT_FALSE(feed(join({hello, {23, 3, 3, 0, 0}}), {}).encrypted);
+}
+
+// RFC 8446 D.4: change_cipher_spec says nothing, and comes behind either hello of the server's.
+TEST(TlsStream, PassesOverChangeCipherSpecWhereTls13HasIt) {
+  const Bytes ccs = change_cipher_spec();
+  const Bytes hello = records(server_hello()), retry = records(hello_retry_to(23));
+  const Bytes flight = join({encrypted(700), encrypted(53)});
+  EXPECT_EQ(progress(join({hello, ccs, flight})), TlsProgress::encrypted);
+  EXPECT_EQ(progress(join({hello, ccs, ccs, encrypted(700), ccs, encrypted(53)})),
+            TlsProgress::encrypted);
+  EXPECT_EQ(progress(join({retry, ccs, hello, flight})), TlsProgress::encrypted);
+  EXPECT_EQ(progress(join({retry, ccs, hello, ccs, flight})), TlsProgress::encrypted);
+
+  EXPECT_EQ(feed(ccs, {}, 1), (TlsAnswer{TlsProgress::not_tls, 1}));
+  EXPECT_EQ(feed(join({hello, record(20, {1, 1})}), {}, 1),
+            (TlsAnswer{TlsProgress::not_tls, hello.size() + 5}));
+  // Within a message.
+  EXPECT_EQ(progress(join({records(Bytes(20, 2)), ccs})), TlsProgress::not_tls);
+  const Bytes messages = join({server_hello(), {11, 0}});
+  EXPECT_EQ(progress(join({records(messages), ccs})), TlsProgress::not_tls);
+}
+
+TEST(TlsStream, RefusesRecordsThatHaveNoPlaceInTls13) {
+  const Bytes hello = records(server_hello()), retry = records(hello_retry_to(23));
+  EXPECT_EQ(progress(encrypted(100)), TlsProgress::not_tls);
+  EXPECT_EQ(progress(join({retry, encrypted(100)})), TlsProgress::not_tls);
+  EXPECT_EQ(progress(join({hello, encrypted(100), hello})), TlsProgress::not_tls);
+  EXPECT_EQ(progress(join({hello, encrypted(100), records(certificate({leaf}))}), leaf),
+            TlsProgress::not_tls);
+  EXPECT_EQ(progress(join({hello, record(23, {})})), TlsProgress::not_tls);
+  // A message that has begun in clear goes on in clear (RFC 8446 5.1).
+  EXPECT_EQ(progress(join({records(join({server_hello(), {11, 0}})), encrypted(100)})),
+            TlsProgress::not_tls);
+}
+
+// A message without a body leaves nothing behind: it once was ended by the byte after it only, and
+// what was no handshake record was refused there.
+TEST(TlsStream, MayGoOnEncryptedBehindAnEmptyMessage) {
+  const Bytes messages = records(join({server_hello(), message(99, {})}));
+  EXPECT_EQ(progress(join({messages, encrypted(400), encrypted(53)})), TlsProgress::encrypted);
+  EXPECT_EQ(progress(join({messages, change_cipher_spec()})), TlsProgress::more);
+}
+
+TEST(TlsStream, TellsOfARetryOnceAndAtItsLastByte) {
+  const Bytes retry = records(hello_retry_to(23), 30), hello = records(server_hello());
+  const Bytes stream = join({retry, hello, encrypted(700), encrypted(53)});
+  EXPECT_EQ(feed(stream, leaf, 1).retry_bytes, retry.size());
+  TlsStream parser;
+  EXPECT_EQ(parser.feed(std::span(retry).first(retry.size() - 1), leaf), TlsProgress::more);
+  EXPECT_FALSE(parser.take_retry());
+  EXPECT_EQ(parser.feed(std::span(retry).last(1), leaf), TlsProgress::more);
+  EXPECT_TRUE(parser.take_retry());
+  EXPECT_FALSE(parser.take_retry());
+  EXPECT_EQ(parser.feed(hello, leaf), TlsProgress::more);
+  EXPECT_FALSE(parser.take_retry());
+}
+
+// The answer to the second hello may be one of TLS 1.2 all the same, as far as the reader knows.
+TEST(TlsStream, ReadsOnBehindARetry) {
+  const Bytes retry = records(hello_retry_to(23));
+  EXPECT_EQ(progress(join({retry, flight({leaf})}), leaf), TlsProgress::same);
+  EXPECT_EQ(progress(join({retry, flight({root})}), leaf), TlsProgress::certificate);
+  EXPECT_EQ(feed(join({retry, alert(2, 47)}), leaf).alert_description, 47);
+  // A hello has to come next.
+  EXPECT_EQ(progress(join({retry, records(certificate({leaf}))}), leaf), TlsProgress::not_tls);
+}
+
+TEST(TlsStream, RefusesASecondRetryAtItsRandom) {
+  const Bytes retry = records(hello_retry_to(23));
+  EXPECT_EQ(feed(join({retry, retry}), leaf, 1),
+            (TlsAnswer{TlsProgress::not_tls, retry.size() + 5 + 4 + 2 + 32, 0, retry.size()}));
+}
+
+TEST(TlsStream, TakesNoHelloForARetryThatDiffersInAByte) {
+  for (size_t at = 0; at < 32; ++at) {
+    Bytes hello = hello_retry_to(23);
+    hello[4 + 2 + at] ^= 1;
+    EXPECT_EQ(feed(join({records(hello), encrypted(700)}), {}).retry_bytes, 0u) << at;
+    EXPECT_TRUE(feed(join({records(hello), encrypted(700)}), {}).encrypted) << at;
+  }
+}
+
 // Any split of any stream gives the same answer at the same byte as the slow reader that sees all
-// of it at once: streams of every make, whole, truncated, with a few bytes changed, or with a piece
-// cut out or doubled.
-class AnySplit : public ::testing::Test {
- protected:
-  size_t below(size_t limit) {
-    return std::uniform_int_distribution<size_t>(0, limit - 1)(random_);
-  }
-  bool one_in(size_t count) { return below(count) == 0; }
-
-  Bytes small_noise(size_t limit) {
-    return noise(below(limit), static_cast<uint32_t>(below(1000)));
-  }
-
-  Bytes any_messages(const Bytes& expected) {
-    Bytes messages = one_in(20) ? Bytes{} : server_hello(one_in(10) ? 0x0304 : 0x0303);
-    while (one_in(4))
-      messages = join({messages, message(static_cast<uint8_t>(below(30)), small_noise(40))});
-    std::vector<Bytes> chain;
-    if (!one_in(10)) chain.push_back(one_in(2) ? expected : small_noise(60));
-    if (!chain.empty() && one_in(4)) chain[0] = expected, chain[0][below(expected.size())] ^= 1;
-    while (one_in(2)) chain.push_back(small_noise(50));
-    if (!one_in(8)) messages = join({messages, certificate(chain)});
-    return join({messages, server_key_exchange(), server_hello_done()});
-  }
-
-  Bytes any_stream(const Bytes& expected) {
-    const Bytes messages = any_messages(expected);
-    Bytes stream;
-    for (size_t at = 0; at < messages.size();) {
-      while (one_in(10)) {
-        const uint8_t level = one_in(4) ? 2 : 1;
-        stream = join({stream, one_in(3) ? record(alert_record, {level})
-                                         : alert(level, static_cast<uint8_t>(below(120)))});
-      }
-      const size_t length = std::min(messages.size() - at, 1 + below(one_in(2) ? 12 : 600));
-      const auto begin = messages.begin() + static_cast<ptrdiff_t>(at);
-      stream = join(
-          {stream, record(handshake_record, Bytes(begin, begin + static_cast<ptrdiff_t>(length)))});
-      at += length;
-    }
-    for (size_t changes = one_in(2) ? below(4) : 0; changes > 0; --changes) {
-      stream[below(stream.size())] = static_cast<uint8_t>(one_in(2) ? below(256) : below(4));
-    }
-    if (one_in(4)) stream.resize(below(stream.size() + 1));
-    if (one_in(6) && !stream.empty()) {
-      const auto from = stream.begin() + static_cast<ptrdiff_t>(below(stream.size()));
-      stream.erase(from,
-                   from + static_cast<ptrdiff_t>(below(static_cast<size_t>(stream.end() - from))));
-    }
-    return stream;
-  }
-
-  std::mt19937 random_{20190723};
-};
+// of it at once.
+class AnySplit : public ::testing::Test, protected AnyStream {};
 
 TEST_F(AnySplit, GivesTheReferencesAnswer) {
-  size_t seen[6] = {};
-  for (int round = 0; round < 20'000; ++round) {
+  size_t seen[7] = {}, retries = 0, maybe_over = 0, sealed = 0;
+  for (int round = 0; round < 40'000; ++round) {
     const Bytes expected =
         one_in(8) ? Bytes{0x30} : noise(1 + below(40), static_cast<uint32_t>(round));
     const Bytes stream = any_stream(expected);
     const TlsAnswer answer = reference_answer(stream, expected);
     ++seen[static_cast<size_t>(answer.progress)];
+    retries += answer.retry_bytes != 0;
+    maybe_over += answer.may_be_over;
+    sealed += answer.encrypted;
 
     ASSERT_EQ(feed(stream, expected, 1), answer) << "round " << round;
-    TlsAnswer got = feed(stream, expected);
-    got.bytes = answer.bytes;  // fed whole, it cannot say at which byte
-    ASSERT_EQ(got, answer) << "round " << round;
-    const size_t pieces = one_in(2) ? 5 : 200;
-    got = feed_in_pieces(stream, expected, [&] { return below(pieces); });
-    ASSERT_GE(got.bytes, answer.bytes) << "round " << round;
-    got.bytes = answer.bytes;
-    ASSERT_EQ(got, answer) << "round " << round;
+    const size_t longest = one_in(2) ? 5 : 200;
+    for (const auto& next_length : std::initializer_list<std::function<size_t()>>{
+             [] { return whole; }, [&] { return below(longest); }}) {
+      std::vector<size_t> ends;
+      const TlsAnswer got = feed_in_pieces(stream, expected, next_length, &ends);
+      ASSERT_EQ(got, in_pieces(answer, ends)) << "round " << round;
+    }
   }
   // The streams are worth the name only if they lead everywhere.
   for (const size_t count : seen) EXPECT_GT(count, 200u);
+  EXPECT_GT(retries, 1000u);
+  EXPECT_GT(maybe_over, 200u);
+  EXPECT_GT(sealed, 5000u);
 }
 
 TEST_F(AnySplit, HoldsForEveryCutOfAFlight) {
   const Bytes short_leaf = noise(24, 8);
-  for (const Bytes& first : {short_leaf, noise(24, 9)}) {
-    const Bytes stream = flight({first, noise(15, 10)}, 17);
+  const Bytes retry = records(hello_retry_to(23), 17);
+  for (const Bytes& stream :
+       {flight({short_leaf, noise(15, 10)}, 17), flight({noise(24, 9), noise(15, 10)}, 17),
+        join({retry, change_cipher_spec(), flight({short_leaf}, 17)}),
+        join({retry, records(server_hello(), 17), change_cipher_spec(), encrypted(298),
+              change_cipher_spec(), encrypted(2), encrypted(53)})}) {
     for (size_t end = 0; end <= stream.size(); ++end) {
       const auto seen = std::span(stream).first(end);
       const TlsAnswer answer = reference_answer(seen, short_leaf);
       for (size_t cut = 0; cut <= end; ++cut) {
         size_t piece = 0;
-        TlsAnswer got =
-            feed_in_pieces(seen, short_leaf, [&] { return piece++ == 0 ? cut : whole; });
-        got.bytes = answer.bytes;
-        ASSERT_EQ(got, answer) << "end " << end << ", cut " << cut;
+        std::vector<size_t> ends;
+        const TlsAnswer got = feed_in_pieces(
+            seen, short_leaf, [&] { return piece++ == 0 ? cut : whole; }, &ends);
+        ASSERT_EQ(got, in_pieces(answer, ends)) << "end " << end << ", cut " << cut;
       }
     }
   }
