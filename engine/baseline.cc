@@ -79,6 +79,7 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
     host.reason = judgement.trust.trusted ? "" : to_string(judgement.trust.reason);
     host.subject = judgement.facts.subject;
     host.issuer = judgement.facts.issuer;
+    host.hello = hellos_[question.plan.hello].name();
     note_server_hello(host, judgement);
     host.control_mode = ControlMode::no_name;
     host.own_name.clear();
@@ -93,6 +94,15 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
          {.baseline_leaf = {}, .own_control = true, .own_name = {}, .hello = hello_of(*host)},
          0});
   ask(questions, remember);
+  // Some look at the name before they look at the version, and refuse that one next.
+  std::vector<Question> second;
+  for (Question& question : questions)
+    if (hellos_.size() > 1 && question.plan.hello == 0 && !chains.contains(question.host) &&
+        question.host->refusal == Verdict::alert) {
+      second.push_back(question);
+      second.back().plan.hello = 1;
+    }
+  if (!stopping()) ask(second, remember);
 
   // The second control: its own name, where the certificate tells one; where that fails, no name
   // again.

@@ -43,7 +43,9 @@ TEST(ScanOptions, TheLeastThatAScanNeeds) {
   EXPECT_EQ(config.target_port, 443);
   EXPECT_EQ(config.port.interface, "eth0");
   EXPECT_EQ(config.database, "kz.db");
-  EXPECT_NE(config.hello, nullptr);
+  ASSERT_EQ(config.hellos.size(), 2u);
+  EXPECT_EQ(config.hellos[0].name, "tls12");
+  EXPECT_EQ(config.hellos[1].name, "tls13");
   EXPECT_FALSE(config.verdict_rules.empty());
   EXPECT_FALSE(options.seed_given);
   EXPECT_EQ(options.command.front(), "steppe");

@@ -101,7 +101,7 @@ class TraceScore : public testing::Test {
       if (scenario_.groups[host.group].name == group) return host;
     throw std::out_of_range("no such group");
   }
-  PairKey key(std::string_view group) const { return {host(group).address, 443, blocked}; }
+  PairKey key(std::string_view group) const { return {host(group).address, 443, blocked, "tls12"}; }
   // A source port whose flows take this way.
   uint16_t port_of_way(std::string_view group, uint32_t way) const {
     uint16_t port = 40000;
@@ -169,13 +169,16 @@ class TraceScore : public testing::Test {
     round.started_ms = noon;
     round.ended_ms = traced_ms;
     round.vantage = "outside";
+    round.hellos = {"tls12"};
     round.names = {"control.example", blocked};
     round.controls = 1;
     for (const Host& host : layout_.hosts()) {
       round.hosts.push_back(host.address);
+      round.host_hellos.push_back(0);
       HostRecord record;
       record.address = host.address;
       record.status = HostStatus::trusted;
+      record.hello = round.hellos.front();
       record.round = round.round;
       batch.put_host(record);
       const std::string& group = scenario_.groups[host.group].name;
@@ -185,7 +188,7 @@ class TraceScore : public testing::Test {
       batch.settle(key(group), make_settlement(2, settled_at_ms_, verdict, Interference::yes));
     }
     batch.put_round(round);
-    batch.put_round_hosts(round.round, round.hosts);
+    batch.put_round_hosts(round.round, round.hosts, round.host_hellos);
     for (const TraceRecord& trace : traces) batch.put_trace(trace);
     store.commit(batch);
     return sim::score(layout_, authority_, store);
@@ -480,7 +483,7 @@ TEST_F(TraceScore, TheFirstTwentyAreListed) {
   for (const Host& host : layout_.hosts())
     for (const char* name : {"a.example", "b.example", "c.example"}) {
       traces.push_back(plain());
-      traces.back().key = {host.address, 443, name};
+      traces.back().key = {host.address, 443, name, "tls12"};
     }
   const Score found = score(traces);
   EXPECT_EQ(found.traces.wrong, 27u);

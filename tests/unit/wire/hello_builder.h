@@ -11,10 +11,6 @@ namespace steppe::testing {
 
 using Numbers = std::vector<uint16_t>;
 
-inline Bytes number16(size_t value) {
-  return {static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)};
-}
-
 inline Bytes numbers16(const Numbers& values) {
   Bytes all;
   for (const uint16_t value : values) all = join({all, number16(value)});
