@@ -150,9 +150,12 @@ TEST_F(PairWalk, RowsOfARoundHaveTheHelloOfTheirHost) {
 // Rounds under two hellos, once each: what the second finds is news of its own pairs alone.
 TEST_F(PairWalk, RoundsUnderDifferentHellosAreKeptApart) {
   const PairKey tls12{7, 443, "a", "tls12"}, chrome{7, 443, "a", "chrome"};
+  const PairKey tls13{8, 443, "a", "tls13"}, unrecorded{8, 443, "a", "chrome"};
   put_round(with_refuser(make_round(1, {"a"}, {7, 8})), injected);
-  batch_.add_try(tls12, make_try(1, 1100, Verdict::injected));
-  batch_.settle(tls12, make_settlement(1, 1200, Verdict::injected, Interference::yes));
+  for (const PairKey& key : {tls12, tls13}) {
+    batch_.add_try(key, make_try(1, 1100, Verdict::injected));
+    batch_.settle(key, make_settlement(1, 1200, Verdict::injected, Interference::yes));
+  }
   RoundRecord round = make_round(2, {"a"}, {7, 8});
   round.hellos = {"chrome"};
   put_round(round, same);
@@ -173,14 +176,15 @@ TEST_F(PairWalk, RoundsUnderDifferentHellosAreKeptApart) {
     EXPECT_EQ(seen[1].last_seen_ms, 1200);
     ASSERT_EQ(seen[1].changes.size(), 1u);
     EXPECT_EQ(seen[1].changes[0].verdict, Verdict::injected);
-    // From the matrices alone.
-    EXPECT_EQ(seen[2].key, (PairKey{8, 443, "a", "chrome"}));
+    EXPECT_EQ(seen[2].key, unrecorded);
     EXPECT_EQ(seen[2].state, same);
     EXPECT_EQ(seen[2].first_seen_ms, 2000);
-    EXPECT_EQ(seen[3].key, (PairKey{8, 443, "a", "tls13"}));
+    EXPECT_EQ(seen[2].vantage, "vantage 2");
+    EXPECT_TRUE(seen[2].changes.empty());
+    EXPECT_EQ(seen[3].key, tls13);
     EXPECT_EQ(seen[3].state, injected);
-    EXPECT_EQ(seen[3].last_seen_ms, 1500);
-    EXPECT_EQ(seen[3].vantage, "vantage 1");
+    EXPECT_EQ(seen[3].last_seen_ms, 1200);
+    EXPECT_EQ(seen[3].changes.size(), 1u);
   };
   check(pairs());
   // A third round under the first hello goes on with its history.
@@ -193,7 +197,8 @@ TEST_F(PairWalk, RoundsUnderDifferentHellosAreKeptApart) {
   EXPECT_EQ(seen[1].first_seen_ms, 1100);
   EXPECT_EQ(seen[1].changes.size(), 2u);
   EXPECT_EQ(seen[2].round, 2u);
-  EXPECT_EQ(seen[3].first_seen_ms, 1000);
+  EXPECT_EQ(seen[3].state, same);
+  EXPECT_EQ(seen[3].first_seen_ms, 1100);
 }
 
 // The host's record has what the latest hello found, and lends none of it to the pairs of another.

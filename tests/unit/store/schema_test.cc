@@ -276,7 +276,9 @@ TEST(Schema, BrokenValuesAreErrorsThatNameTheKey) {
   break_in_every_way(schema::trace_key(trace.key), schema::encode(trace), schema::decode_trace);
   break_in_every_way(schema::version_key(), schema::encode_version(1), schema::decode_version);
   break_in_every_way(schema::discovered_key(1, 2), "\x01", schema::decode_discovered);
-  EXPECT_THROW(schema::decode_discovered(schema::discovered_key(1, 2), "\x0b"), std::runtime_error);
+  const std::string no_status(1, static_cast<char>(host_status_count));
+  EXPECT_THROW(schema::decode_discovered(schema::discovered_key(1, 2), no_status),
+               std::runtime_error);
 }
 
 TEST(Schema, KeysWithoutAHelloAreBroken) {
