@@ -7,17 +7,20 @@
 #include <vector>
 
 #include "engine/campaign.h"
+#include "tools/steppe/hello_file.h"
 #include "tools/steppe/simulated.h"
 
 namespace steppe {
 
 struct CampaignOptions {
   CampaignConfig campaign;
+  std::unique_ptr<HelloFile> hello_file;        // --hello-file: what campaign.hellos point into
   std::unique_ptr<Clock> clock;                 // campaign.clock
   std::unique_ptr<SimulatedCountry> simulated;  // --sim: campaign.port.peer
   bool help = false;                            // was asked for and printed: nothing to do
   std::string nothing_to_do;                    // in words; "": there is something
   std::string opening;                          // the log's first line
+  std::vector<std::string> cautions;            // lines behind it, for the operator to think about
   bool dry_run = false;
   bool quiet = false;
   bool seed_given = false;

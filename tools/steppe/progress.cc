@@ -55,6 +55,7 @@ void Progress::begin() {
     std::fwrite(header.data(), 1, header.size(), status_file_);
   }
   spdlog::info(options_.opening);
+  for (const std::string& line : options_.cautions) spdlog::warn(line);
   const NameTable& names = options_.campaign.names;
   for (uint32_t i = 0; i < names.controls; i++) spdlog::debug("control name {}", names.names[i]);
 }

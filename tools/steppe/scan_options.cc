@@ -32,7 +32,7 @@ struct Flags {
   std::vector<std::string> targets, countries, as_numbers, blocklists, allowlists;
   std::string list_of_ips, target_port;
   std::vector<std::string> names, name_files, controls;
-  std::string root_cas, hello;
+  std::string root_cas, hello, hello_file;
   std::string max_targets, stateful_wait, seed, shards, shard;
   std::string database, vantage;
   bool resume = false, dry_run = false;
@@ -89,6 +89,8 @@ void declare(CommandLine& line, Flags& f) {
           names.append(names.empty() ? "" : ", ").append(hello->name);
         return names;
       }());
+  line.value("--hello-file", f.hello_file, "FILE", "hello.hex",
+             "a captured ClientHello in its place: raw, hex digits, or the first of a capture");
   line.value("--root-cas", f.root_cas, "FILE", "roots.pem",
              "PEM file of what browsers trust (the system's; with --sim, the world's)");
   declare_rates(line, f.rates);
@@ -194,9 +196,22 @@ void read_names(const Flags& f, const sim::Scenario* scenario, CampaignConfig& c
   config.names = make_name_table(
       f.controls.empty() ? random_control_names(config.seed, random_controls) : f.controls, tests);
 
-  config.hellos = hellos_to_ask(f.hello.empty() ? *hellos().front() : chosen_hello(f.hello));
   check_readable("--root-cas", f.root_cas, "/etc/ssl/certs/ca-certificates.crt");
   config.root_cas = f.root_cas;
+}
+
+void read_hello(const Flags& f, CampaignOptions& options) {
+  std::vector<HelloDescription>& asked = options.campaign.hellos;
+  if (f.hello_file.empty()) {
+    asked = hellos_to_ask(f.hello.empty() ? *hellos().front() : chosen_hello(f.hello));
+    return;
+  }
+  if (!f.hello.empty())
+    throw OperatorError("--hello and --hello-file: a host is asked with one hello, leave out one");
+  options.hello_file = std::make_unique<HelloFile>(f.hello_file);
+  asked = hellos_to_ask(options.hello_file->description());
+  for (const std::string& note : options.hello_file->notes())
+    options.cautions.push_back("--hello-file: steppe " + note);
 }
 
 void read_database(const Flags& f, CampaignConfig& config) {
@@ -244,6 +259,7 @@ CampaignOptions read_scan_options(int argc, const char* const* argv) {
         static_cast<uint16_t>(whole_number("--target-port", f.target_port, 1, 65535, "443"));
   if (!f.stages.empty()) config.trace.enabled = read_stages(f.stages);
   read_trace(f.trace, simulated, config);
+  read_hello(f, options);
   read_database(f, config);
   read_report(f.report, options);
   config.seed = choose_seed(f);

@@ -26,7 +26,7 @@ namespace {
 
 // Every flag as text, "" where it was not given.
 struct Flags {
-  std::string database, vantage, max_hosts, seed, root_cas;
+  std::string database, vantage, max_hosts, seed, root_cas, hello_file;
   std::vector<std::string> names, name_files, allowlists, blocklists;
   RateFlags rates;
   TraceFlags trace;
@@ -60,6 +60,8 @@ void declare(CommandLine& line, Flags& f) {
               "only what these files hold");
   line.values("-b,--blocklist-file", f.blocklists, "FILE", "block.txt",
               "never what these files hold");
+  line.value("--hello-file", f.hello_file, "FILE", "hello.hex",
+             "the captured ClientHello of a round that was asked with one");
   line.value("--root-cas", f.root_cas, "FILE", "roots.pem",
              "PEM file of what browsers trust (the system's; with --sim, the world's)");
   line.value("--vantage", f.vantage, "LABEL", "almaty-1",
@@ -90,22 +92,32 @@ RoundRecord read_round(const Store& store, const std::string& database) {
   return *std::move(round);
 }
 
+// The hellos of the round. One that came from a file must come from there again.
+void adopt_hellos(const Flags& f, const RoundRecord& round, CampaignOptions& options) {
+  if (!f.hello_file.empty()) options.hello_file = std::make_unique<HelloFile>(f.hello_file);
+  for (const std::string& name : round.hellos) {
+    const HelloDescription* hello = find_hello(name);
+    if (options.hello_file && options.hello_file->description().name == name)
+      hello = &options.hello_file->description();
+    if (hello == nullptr && name.starts_with("file:"))
+      throw OperatorError(fmt::format(
+          "round {} was asked with the ClientHello {}: give its file with --hello-file{}",
+          round.round, name, options.hello_file ? ", this one is another" : ""));
+    if (hello == nullptr)
+      throw OperatorError(
+          fmt::format("round {} was asked with the ClientHello {}, which this steppe does not "
+                      "have: scan again, then trace",
+                      round.round, name));
+    options.campaign.hellos.push_back(*hello);
+  }
+}
+
 // What was asked, as the round has it.
 void adopt_round(const RoundRecord& round, CampaignConfig& config) {
   config.names.names = round.names;
   config.names.controls = round.controls;
   config.target_port = round.port;
   config.seed = round.seed;
-  config.hellos.clear();
-  for (const std::string& name : round.hellos) {
-    const HelloDescription* const hello = find_hello(name);
-    if (hello == nullptr)
-      throw OperatorError(
-          fmt::format("round {} was asked with the ClientHello {}, which this steppe does not "
-                      "have: scan again, then trace",
-                      round.round, name));
-    config.hellos.push_back(*hello);
-  }
 }
 
 void read_names(const Flags& f, const RoundRecord& round, std::vector<std::string>& chosen) {
@@ -199,6 +211,7 @@ CampaignOptions read_trace_options(int argc, const char* const* argv) {
   const Store store(f.database, Store::Mode::read);
   const RoundRecord round = read_round(store, f.database);
   adopt_round(round, config);
+  adopt_hellos(f, round, options);
   if (options.seed_given) config.seed = whole_number("--seed", f.seed, 0, UINT64_MAX, "42");
   read_trace(f.trace, simulated, config);
   read_names(f, round, config.trace.names);
