@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace steppe::testing {
@@ -107,17 +108,50 @@ void OpensslServer::show_also(const Identity& issuer) {
   check(SSL_CTX_add1_chain_cert(context(), issuer.certificate.get()));
 }
 
-Bytes OpensslServer::answer(std::span<const uint8_t> hello) {
-  OpensslConnection connection(context());
-  extensions_.clear();
-  Bytes flight = connection.answer(hello);
-  SSL* const ssl = connection.ssl();
+void OpensslServer::demand_cookie() {
+  demands_cookie_ = true;
+  SSL_CTX_set_options(context(), SSL_OP_COOKIE_EXCHANGE);
+  SSL_CTX_set_stateless_cookie_generate_cb(context(),
+                                           [](SSL*, unsigned char* cookie, size_t* bytes) {
+                                             *bytes = 32;
+                                             std::fill_n(cookie, *bytes, uint8_t{0xc0});
+                                             return 1;
+                                           });
+  SSL_CTX_set_stateless_cookie_verify_cb(
+      context(), [](SSL*, const unsigned char* cookie, size_t bytes) {
+        return static_cast<int>(bytes == 32 && cookie[0] == 0xc0 && cookie[31] == 0xc0);
+      });
+}
 
-  const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+Bytes OpensslServer::answer(std::span<const uint8_t> hello, const Reply& reply) {
+  std::unique_ptr<SSL, Free<SSL_free>> ssl(check(SSL_new(context())));
+  BIO* const in = check(BIO_new(BIO_s_mem()));
+  BIO* const out = check(BIO_new(BIO_s_mem()));
+  SSL_set_bio(ssl.get(), in, out);
+  check(BIO_write(in, hello.data(), static_cast<int>(hello.size())) > 0);
+  extensions_.clear();
+  const auto said = [out] {
+    char* bytes = nullptr;
+    const long length = BIO_get_mem_data(out, &bytes);
+    return Bytes(bytes, bytes + length);
+  };
+  const auto go_on = [&] {
+    if (!demands_cookie_ || SSL_stateless(ssl.get()) == 1)
+      SSL_accept(ssl.get());  // never completes: the client does not finish
+    ERR_clear_error();
+  };
+  go_on();
+  if (reply) {
+    const Bytes second = reply(said());
+    check(second.empty() || BIO_write(in, second.data(), static_cast<int>(second.size())) > 0);
+    go_on();
+  }
+
+  const char* const name = SSL_get_servername(ssl.get(), TLSEXT_NAMETYPE_host_name);
   server_name_ = name == nullptr ? "" : name;
-  const SSL_CIPHER* const cipher = SSL_get_pending_cipher(ssl);
+  const SSL_CIPHER* const cipher = SSL_get_pending_cipher(ssl.get());
   cipher_suite_ = cipher == nullptr ? 0 : SSL_CIPHER_get_protocol_id(cipher);
-  return flight;
+  return said();
 }
 
 }  // namespace steppe::testing

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A real TLS server in memory: OpenSSL, with certificates made on the spot. One step of a
-// handshake: a ClientHello goes in, the server's flight comes out.
+// handshake: a ClientHello goes in, the server's flight comes out. Two of them for who has to say
+// hello twice.
 #pragma once
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -59,8 +61,13 @@ class OpensslServer {
   SSL_CTX* context() { return context_.get(); }
   void show_also(const Identity& issuer);  // behind the leaf
 
-  // What the server sends in answer to `hello`.
-  Bytes answer(std::span<const uint8_t> hello);
+  // From now on nobody is answered before a stateless HelloRetryRequest's cookie has come back.
+  void demand_cookie();
+
+  // What the server sends in answer to `hello`. reply: what the client says to what has come so
+  // far, once; none if the client says no more.
+  using Reply = std::function<Bytes(const Bytes& so_far)>;
+  Bytes answer(std::span<const uint8_t> hello, const Reply& reply = {});
 
   // Of the last answer.
   const std::string& server_name() const { return server_name_; }     // "" if none was sent
@@ -69,6 +76,7 @@ class OpensslServer {
 
  private:
   std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context_;
+  bool demands_cookie_ = false;
   std::string server_name_;
   std::vector<int> extensions_;
   int cipher_suite_ = 0;
