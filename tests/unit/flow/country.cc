@@ -30,14 +30,16 @@ const KeyShares& scan_keys() {
   return keys;
 }
 
-Country::Country() : pool(shared_pool()), free_frames(rte_mempool_avail_count(pool)) {
+Country::Country(std::string_view hello)
+    : pool(shared_pool()), free_frames(rte_mempool_avail_count(pool)) {
   addresses.add({first_host, first_host + hosts - 1});
   addresses.freeze();
   for (const HelloDescription* description : steppe::hellos())
     hellos.emplace_back(*description, scan_keys().shares());
   names = {{"control-one.example", "control-two.example", "test-one.example", "test-two.example"},
            2};
-  plans.assign(hosts, HostPlan{.baseline_leaf = baseline_leaf, .own_name = {}});
+  plans.assign(
+      hosts, HostPlan{.baseline_leaf = baseline_leaf, .own_name = {}, .hello = find_hello(hello)});
   answers = std::make_unique<AnswerMap>(uint64_t{hosts} * names.columns());
   next_hop.gateway = gateway_mac;
   transmitter.pool = pool;
@@ -219,10 +221,10 @@ Observation Country::observe() {
   return observation;
 }
 
-void Country::set_hello(uint32_t host, std::string_view name) {
+uint8_t Country::find_hello(std::string_view name) const {
   const auto found = std::ranges::find(hellos, name, &ClientHello::name);
   if (found == hellos.end()) throw std::invalid_argument("no hello of that name");
-  plans[host].hello = static_cast<uint8_t>(found - hellos.begin());
+  return static_cast<uint8_t>(found - hellos.begin());
 }
 
 Bytes Country::expected_hello(uint32_t host, uint32_t variant) const {

@@ -33,7 +33,8 @@ const KeyShares& scan_keys();
 // take, no frame that it did not look at, and every mbuf back in the pool.
 class Country : public ::testing::Test {
  public:
-  Country();
+  // Hosts are asked with this hello, unless their plans say otherwise.
+  explicit Country(std::string_view hello = "tls12");
   void TearDown() override;
 
   // A frame from the wire, and what became of it.
@@ -66,8 +67,8 @@ class Country : public ::testing::Test {
   Answer answer(uint32_t host, uint32_t variant) const {
     return answers->get(answer_index(host, variant));
   }
-  // The host's plan says this hello. Without it, it is the first of --hello's.
-  void set_hello(uint32_t host, std::string_view name);
+  // Where it stands among `hellos`.
+  uint8_t find_hello(std::string_view name) const;
   // The hello that a host must get, byte for byte, and what it must get when it asks for this.
   Bytes expected_hello(uint32_t host, uint32_t variant) const;
   Bytes expected_retry(uint32_t host, uint32_t variant, const HelloRetry& retry) const;

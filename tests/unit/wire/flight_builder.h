@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the server's side of a TLS 1.2 handshake, and breaks it: what the tests feed to TlsStream.
+// Makes the server's side of a TLS handshake, and breaks it: what the tests feed to TlsStream.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,10 @@ namespace steppe::testing {
 
 using Bytes = std::vector<uint8_t>;
 
+inline constexpr uint8_t change_cipher_spec_record = 20;
 inline constexpr uint8_t alert_record = 21;
 inline constexpr uint8_t handshake_record = 22;
+inline constexpr uint8_t application_data_record = 23;
 
 inline Bytes join(std::initializer_list<Bytes> parts) {
   Bytes all;
@@ -48,6 +50,34 @@ inline Bytes server_hello(uint16_t version = 0x0303) {
                           {0, 5, 0xff, 0x01, 0, 1, 0}}));
 }
 
+// RFC 8446 4.1.4: a ServerHello with this random.
+inline const Bytes hello_retry_random_bytes = {
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+
+inline Bytes number16(size_t value) {
+  return {static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)};
+}
+
+// extensions: as they go on the wire, each with its header.
+inline Bytes hello_retry(const Bytes& extensions, uint16_t suite = 0x1301) {
+  return message(2, join({{3, 3},
+                          hello_retry_random_bytes,
+                          {0},
+                          number16(suite),
+                          {0},
+                          number16(extensions.size()),
+                          extensions}));
+}
+
+inline Bytes extension(uint16_t type, const Bytes& data) {
+  return join({number16(type), number16(data.size()), data});
+}
+
+inline Bytes hello_retry_to(uint16_t group) {
+  return hello_retry(join({extension(43, {3, 4}), extension(51, number16(group))}));
+}
+
 inline Bytes certificate_list(const std::vector<Bytes>& chain) {
   Bytes list;
   for (const Bytes& certificate : chain)
@@ -70,6 +100,15 @@ inline Bytes record(uint8_t type, const Bytes& body) {
   return join(
       {{type, 3, 3, static_cast<uint8_t>(body.size() >> 8), static_cast<uint8_t>(body.size())},
        body});
+}
+
+inline Bytes change_cipher_spec() {
+  return record(change_cipher_spec_record, {1});
+}
+
+// A record of TLS 1.3 that nobody can open, with so many bytes behind its header.
+inline Bytes encrypted(size_t bytes) {
+  return record(application_data_record, noise(bytes, static_cast<uint32_t>(bytes)));
 }
 
 inline Bytes alert(uint8_t level, uint8_t description) {
