@@ -3,6 +3,7 @@
 
 #include <rte_errno.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace steppe::testing {
@@ -24,12 +25,21 @@ constexpr rte_ether_addr our_mac = {{2, 0, 0, 0, 0, 1}}, gateway_mac = {{2, 0, 0
 
 }  // namespace
 
-Country::Country() : pool(shared_pool()), free_frames(rte_mempool_avail_count(pool)) {
+const KeyShares& scan_keys() {
+  static const KeyShares keys({1, 2, 3});
+  return keys;
+}
+
+Country::Country(std::string_view hello)
+    : pool(shared_pool()), free_frames(rte_mempool_avail_count(pool)) {
   addresses.add({first_host, first_host + hosts - 1});
   addresses.freeze();
+  for (const HelloDescription* description : steppe::hellos())
+    hellos.emplace_back(*description, scan_keys().shares());
   names = {{"control-one.example", "control-two.example", "test-one.example", "test-two.example"},
            2};
-  plans.assign(hosts, HostPlan{.baseline_leaf = baseline_leaf, .own_name = {}});
+  plans.assign(
+      hosts, HostPlan{.baseline_leaf = baseline_leaf, .own_name = {}, .hello = find_hello(hello)});
   answers = std::make_unique<AnswerMap>(uint64_t{hosts} * names.columns());
   next_hop.gateway = gateway_mac;
   transmitter.pool = pool;
@@ -39,14 +49,15 @@ Country::Country() : pool(shared_pool()), free_frames(rte_mempool_avail_count(po
                                      .addresses = addresses,
                                      .names = names,
                                      .hosts = plans,
+                                     .hellos = hellos,
+                                     .second_hello_hosts = {},
                                      .answers = *answers,
                                      .variants = names.columns(),
                                      .answers_at = {},
                                      .step_columns = {},
                                      .sweeps = {},
                                      .paths = {}});
-  connections =
-      std::make_unique<Connections>("test-flows", flow_capacity, hello, transmitter, clock);
+  connections = std::make_unique<Connections>("test-flows", flow_capacity, transmitter, clock);
   connections->begin_pass(*pass);
 }
 
@@ -73,12 +84,14 @@ void Country::begin_sweeps(uint32_t sweeps_per_host, uint32_t lanes) {
            .addresses = addresses,
            .names = names,
            .hosts = plans,
+           .hellos = hellos,
+           .second_hello_hosts = {},
            .answers = *answers,
            .variants = limits::variants,
            .answers_at = answers_at,
            .step_columns = {},
            .sweeps = std::span(sweeps.get(), answers_at.back()),
-           .sweep_stride = cookie.stride(source_ports, limits::client_hello_bytes + 2),
+           .sweep_stride = cookie.stride(source_ports, 2 * limits::client_hello_bytes + 2),
            .sweep_lanes = lanes,
            .paths = {}});
   connections->begin_pass(*pass);
@@ -101,6 +114,8 @@ void Country::begin_paths() {
                                      .addresses = addresses,
                                      .names = names,
                                      .hosts = {},
+                                     .hellos = {},
+                                     .second_hello_hosts = {},
                                      .answers = *answers,
                                      .variants = path_variants,
                                      .answers_at = {},
@@ -206,13 +221,31 @@ Observation Country::observe() {
   return observation;
 }
 
+uint8_t Country::find_hello(std::string_view name) const {
+  const auto found = std::ranges::find(hellos, name, &ClientHello::name);
+  if (found == hellos.end()) throw std::invalid_argument("no hello of that name");
+  return static_cast<uint8_t>(found - hellos.begin());
+}
+
 Bytes Country::expected_hello(uint32_t host, uint32_t variant) const {
-  const uint32_t address = addresses.address(host);
-  const uint32_t isn =
-      pass->cookie.sequence(address, pass->cookie.source_port(address, variant), variant);
   Bytes bytes(limits::client_hello_bytes);
-  bytes.resize(hello.write(bytes, pass->server_name(host, variant), uint64_t{isn} << 32 | address));
+  bytes.resize(hellos[plans[host].hello].write(bytes, pass->server_name(host, variant),
+                                               random_of(host, variant)));
   return bytes;
+}
+
+Bytes Country::expected_retry(uint32_t host, uint32_t variant, const HelloRetry& retry) const {
+  Bytes bytes(limits::client_hello_bytes);
+  bytes.resize(hellos[plans[host].hello].write_retry(bytes, pass->server_name(host, variant),
+                                                     random_of(host, variant), retry));
+  return bytes;
+}
+
+// What the hello's random bytes are made of: the SYN's numbers, as they were on the wire.
+uint64_t Country::random_of(uint32_t host, uint32_t variant) const {
+  const uint32_t address = addresses.address(host);
+  const uint16_t source_port = pass->cookie.source_port(address, variant);
+  return uint64_t{pass->cookie.sequence(address, source_port, variant)} << 32 | address;
 }
 
 Server::Server(Country& country, uint32_t host, uint32_t variant, uint32_t isn_)
@@ -234,7 +267,9 @@ TcpFields Server::fields(uint32_t sequence, uint8_t flags) const {
 }
 
 PacketOutcome Server::syn_ack() {
-  return country_.receive(tcp_frame(fields(isn, syn | ack)));
+  TcpFields segment = fields(isn, syn | ack);
+  segment.options = syn_options;
+  return country_.receive(tcp_frame(segment));
 }
 
 PacketOutcome Server::send(size_t begin, size_t end, uint8_t flags) {

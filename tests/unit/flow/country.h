@@ -12,6 +12,7 @@
 #include "engine/flow/connections.h"
 #include "engine/flow/pass.h"
 #include "engine/flow/transmitter.h"
+#include "engine/judge/key_shares.h"
 #include "modules/hellos/hellos.h"
 #include "tests/unit/wire/frame_builder.h"
 
@@ -24,12 +25,16 @@ inline constexpr uint32_t hosts = 64;
 inline constexpr uint32_t wrapping_host = 4, wrapping_variant = 2;
 inline constexpr uint32_t flow_capacity = 32;
 
+// Of the scan; made once, as they cost some milliseconds.
+const KeyShares& scan_keys();
+
 // One pass over `hosts` hosts and four names, and everything that a worker brings.
 // TearDown checks that nothing was left behind: no connection, no observation that a test did not
 // take, no frame that it did not look at, and every mbuf back in the pool.
 class Country : public ::testing::Test {
  public:
-  Country();
+  // Hosts are asked with this hello, unless their plans say otherwise.
+  explicit Country(std::string_view hello = "tls12");
   void TearDown() override;
 
   // A frame from the wire, and what became of it.
@@ -62,8 +67,11 @@ class Country : public ::testing::Test {
   Answer answer(uint32_t host, uint32_t variant) const {
     return answers->get(answer_index(host, variant));
   }
-  // The hello that a host must get, byte for byte.
+  // Where it stands among `hellos`.
+  uint8_t find_hello(std::string_view name) const;
+  // The hello that a host must get, byte for byte, and what it must get when it asks for this.
   Bytes expected_hello(uint32_t host, uint32_t variant) const;
+  Bytes expected_retry(uint32_t host, uint32_t variant, const HelloRetry& retry) const;
 
   // By default the clock is short of its wrap-around, which comes every 49 days.
   uint32_t now_ms = UINT32_MAX - 2500;
@@ -76,13 +84,16 @@ class Country : public ::testing::Test {
   rte_mempool* pool;
   uint32_t free_frames;  // at the test's start
   Transmitter transmitter;
-  ClientHello hello{*hellos().front()};
+  std::vector<ClientHello> hellos;  // as --hello knows them
   std::vector<uint64_t> answers_at;
   std::unique_ptr<Sweep[]> sweeps;
   std::unique_ptr<PathProbes[]> paths;
   std::unique_ptr<Pass> pass;
   Clock clock;
   std::unique_ptr<Connections> connections;
+
+ private:
+  uint64_t random_of(uint32_t host, uint32_t variant) const;
 };
 
 // What a server knows of one connection, and how it speaks. It takes a client's bytes in order, as
@@ -96,7 +107,8 @@ class Server {
   uint16_t client_port;
   uint16_t port = 443;
   uint16_t window = 65535;
-  uint8_t ttl = 57;           // of what it says, as it arrives
+  Bytes syn_options = {2, 4, 1460 >> 8, 1460 & 0xff};  // MSS; a multiple of four
+  uint8_t ttl = 57;                                    // of what it says, as it arrives
   uint8_t distance = 0;       // in hops: what has a lower TTL does not get here
   Bytes bytes;                // its answer
   uint32_t acknowledged = 0;  // client bytes received in order, and so acknowledged

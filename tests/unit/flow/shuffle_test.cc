@@ -32,6 +32,8 @@ Expected in_order(const Bytes& bytes, const Bytes& leaf) {
         return {Ending::not_tls, 0, at + 1};
       case TlsProgress::no_certificate:
         return {Ending::closed, 2, at + 1};
+      case TlsProgress::encrypted:
+        return {Ending::encrypted, 0, at + 1};
     }
   }
   return {.detail = !bytes.empty(), .bytes = bytes.size()};

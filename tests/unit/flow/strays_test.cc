@@ -259,6 +259,8 @@ TEST_F(Strays, StepsHaveNamesAndAnswersOfTheirOwn) {
                   .addresses = addresses,
                   .names = names,
                   .hosts = plans,
+                  .hellos = hellos,
+                  .second_hello_hosts = {},
                   .answers = steps,
                   .variants = 3 * asks_per_step,
                   .answers_at = answers_at,

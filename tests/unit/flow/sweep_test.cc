@@ -880,7 +880,7 @@ TEST_F(Sweeps, WhatComesAfterTheConnectionIsEnteredAllTheSame) {
 // ICMP errors are not steered like the connection.
 TEST_F(Sweeps, AnyWorkerMayHearOfIt) {
   const TcpFields hello = last(open());
-  Connections elsewhere("test-flows-elsewhere", flow_capacity, this->hello, transmitter, clock);
+  Connections elsewhere("test-flows-elsewhere", flow_capacity, transmitter, clock);
   elsewhere.begin_pass(*pass);
   IcmpError error{.responder = router(1),
                   .type = exceeded,
