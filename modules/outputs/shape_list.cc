@@ -56,8 +56,8 @@ constexpr Field host_fields[] = {
     {"own_name", text, true},     {"refusal", text, true},       {"refusal_detail", number, true},
     {"leaf_sha256", text, true},  {"chain_sha256", list, false}, {"subject", text, true},
     {"issuer", text, true},       {"hello", text, true},         {"tls_version", text, true},
-    {"cipher_suite", text, true}, {"round", number, true},       {"first_seen", text, true},
-    {"last_seen", text, true},
+    {"cipher_suite", text, true}, {"ja3s", text, false},         {"ja3s_digest", text, true},
+    {"round", number, true},      {"first_seen", text, true},    {"last_seen", text, true},
 };
 
 constexpr Field certificate_fields[] = {

@@ -16,6 +16,7 @@
 #include "engine/judge/observation.h"
 #include "engine/plan/operator_error.h"
 #include "engine/plan/prefix_set.h"
+#include "modules/fingerprints/fingerprints.h"
 
 namespace steppe {
 
@@ -292,6 +293,10 @@ Row pair_to_json(const PairView& pair) {
 }
 
 Row host_to_json(const HostRecord& host) {
+  // Of TLS 1.3 a ServerHello says that it was 1.2 (RFC 8446 4.1.3).
+  const Fingerprint server = ja3s(std::min<uint16_t>(host.tls_version, TLS1_2_VERSION),
+                                  host.cipher_suite, host.server_extensions);
+  const bool answered = host.tls_version != 0;
   return {
       {"host", format_address(host.address)},
       {"port", host.port},
@@ -310,6 +315,8 @@ Row host_to_json(const HostRecord& host) {
       {"tls_version", tls_version(host.tls_version)},
       {"cipher_suite",
        host.cipher_suite == 0 ? Row(nullptr) : Row(fmt::format("0x{:04X}", host.cipher_suite))},
+      {"ja3s", answered ? Row(server.text) : Row(nullptr)},
+      {"ja3s_digest", answered ? Row(server.digest) : Row(nullptr)},
       {"round", number_or_null(host.round)},
       {"first_seen", time_or_null(host.first_seen_ms)},
       {"last_seen", time_or_null(host.last_seen_ms)},

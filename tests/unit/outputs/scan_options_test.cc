@@ -240,7 +240,7 @@ TEST(ScanOptions, MistakesAreOneLineWithTheWayOut) {
       error_of(with({"--max-targets", "110%"})),
       "--max-targets 110%: a share must be above 0% and at most 100%, e.g. --max-targets 10%");
   EXPECT_EQ(error_of(with({"--hello", "certificat"})),
-            "--hello certificat: there is no such ClientHello, e.g. --hello certificate");
+            "--hello certificat: there is no such ClientHello, e.g. --hello tls12");
   EXPECT_EQ(error_of(with({"-G", "nowhere"})),
             "--gateway-mac nowhere: must be a MAC address, e.g. --gateway-mac 02:00:00:00:00:01");
   EXPECT_TRUE(error_of({"--sni", "a.com", "-i", "eth0", "--db", "x"}).starts_with("no targets: "));

@@ -90,6 +90,21 @@ TEST(Shapes, APairThatWasInjected) {
                 "\"interference\":\"no\",\"leaf_sha256\":null}]}");
 }
 
+TEST(Shapes, AHostHasTheFingerprintOfItsServer) {
+  HostRecord host = trusted_host();
+  EXPECT_EQ(host_to_json(host)["ja3s"], "771,49199,65281-23");
+  EXPECT_EQ(host_to_json(host)["ja3s_digest"], "394441ab65754e2207b1e1b457b3641d");
+  // What TLS 1.3 says of its version in the place that JA3S looks at.
+  host.tls_version = 0x0304;
+  host.cipher_suite = 0x1301;
+  host.server_extensions = {51, 43};
+  EXPECT_EQ(host_to_json(host)["ja3s"], "771,4865,51-43");
+  EXPECT_EQ(host_to_json(host)["ja3s_digest"], "eb1d94daa7e0344597e756a1fb6e7054");
+  host.tls_version = 0;
+  EXPECT_TRUE(host_to_json(host)["ja3s"].is_null());
+  EXPECT_TRUE(host_to_json(host)["ja3s_digest"].is_null());
+}
+
 TEST(Shapes, APairThatIsNotSettledIsInconclusive) {
   PairView pair;
   pair.key = {0xC0000201, 443, "example.com", "tls12"};

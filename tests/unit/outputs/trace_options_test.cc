@@ -71,8 +71,9 @@ TEST_F(TraceOfARound, WhatWasAskedComesFromTheRound) {
   EXPECT_EQ(config.names.names, (std::vector<std::string>{"control.example", "facebook.com"}));
   EXPECT_EQ(config.names.controls, 1u);
   EXPECT_EQ(config.target_port, 443);
-  ASSERT_EQ(config.hellos.size(), 1u);
+  ASSERT_EQ(config.hellos.size(), 2u);
   EXPECT_EQ(config.hellos[0].name, "tls12");
+  EXPECT_EQ(config.hellos[1].name, "tls13");
   EXPECT_EQ(config.seed, 42u);
   EXPECT_FALSE(options.seed_given);
   EXPECT_EQ(config.vantage, "almaty");
