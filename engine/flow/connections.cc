@@ -334,8 +334,9 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
     answer_retry(flow, segment.ttl, now_ms);
     return PacketOutcome::data;
   }
-  // Data says that the hello has arrived; of a second one only its acknowledgement does.
-  if (!side.hello_retried || flow.hello_acknowledged == side.hello_bytes) {
+  // Data says that the hello has arrived; of a second one only its acknowledgement does, or what is
+  // encrypted with its share.
+  if (!side.hello_retried || flow.tls.encrypted() || flow.hello_acknowledged == side.hello_bytes) {
     flow.state = static_cast<uint32_t>(FlowState::receiving);
     restart_timer(flow, flow.tls.may_be_over() ? TimerClass::pause : TimerClass::silence, now_ms);
   }
@@ -592,8 +593,11 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
     send_hello(flow);
     return;
   }
-  if (side.timer == static_cast<uint8_t>(TimerClass::pause))
-    return end(flow, Ending::encrypted, 0, 0);
+  if (side.timer == static_cast<uint8_t>(TimerClass::pause)) {
+    if (flow.held == nullptr) return end(flow, Ending::encrypted, 0, 0);
+    // What waits behind a gap says that it was not the end.
+    return restart_timer(flow, TimerClass::silence, now_ms);
+  }
   const uint8_t phase = state == FlowState::receiving       ? detail::flight_broke_off
                         : state == FlowState::hello_waiting ? detail::window_shut
                                                             : detail::hello_unanswered;
