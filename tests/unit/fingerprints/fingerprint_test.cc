@@ -92,6 +92,8 @@ TEST_F(Captures, ColumnsFiltersAndSeveralFiles) {
   EXPECT_EQ(run({path("a.pcap"), "--format", "csv"}).out.substr(0, 115),
             "source_ip,source_port,destination_ip,destination_port,timestamp,sni,alpn,ja3,"
             "ja3_digest,ja4,ja4_r,ja3s,ja3s_digest\n");
+  EXPECT_EQ(run({path("a.pcap"), "-f", "sni", "--output-filter", "alpn = http/1.1"}).out,
+            "{\"sni\":\"b.example\"}\n");
   EXPECT_EQ(run({path("a.pcap"), "-f", "ja5"}).error.substr(0, 20), "no field \"ja5\": the ");
 }
 

@@ -196,6 +196,15 @@ TEST(HelloFile, GroupsOfTls12Stay) {
             "left out key_share (51): it is for TLS 1.3, which was not offered");
 }
 
+// Without a key_share, too, there is nothing that a server could ask for.
+TEST(HelloFile, GroupsWithoutAKeyShareStay) {
+  const HelloFile file(captured({.extensions = {name_extension, groups_extension({30, 29}),
+                                                versions_extension({0x0304, 0x0303})}}),
+                       "x");
+  EXPECT_EQ(extension_numbers(Parsed(sent(file)).fields, 10, 2, 2), (Numbers{30, 29}));
+  EXPECT_TRUE(file.notes().empty());
+}
+
 TEST(HelloFile, NoMoreGreaseThanThereIs) {
   const HelloFile file(
       captured({.extensions = {name_extension, {0x0a0a}, {0x1a1a}, {0x2a2a}, {23}}}), "x");

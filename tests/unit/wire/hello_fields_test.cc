@@ -145,6 +145,11 @@ TEST(HelloFields, BrokenLengthsAreKnownAtOnce) {
   EXPECT_TRUE(broken(43, 2));
 }
 
+TEST(HelloFields, SessionIdsHaveAtMost32Bytes) {
+  EXPECT_EQ(read(client_message({.session_id = noise(32, 1)})).reading, complete);
+  EXPECT_EQ(read(client_message({.session_id = noise(33, 1)})).reading, no_hello);
+}
+
 TEST(HelloFields, ExtensionsFillTheMessage) {
   Bytes message = client_message({.extensions = {{23}}});
   const size_t list_length = message.size() - 5;
