@@ -19,8 +19,8 @@ inline constexpr size_t server_name_bytes = 253;
 // MSS of 1220 or more, nearly all of them: so it goes out in one segment, as boxes expect it.
 inline constexpr size_t client_hello_bytes = 1220;
 
-// The longest HelloRetryRequest that is looked at: the cookies of OpenSSL and NSS have some 200
-// bytes, and one that is much longer would not fit the second hello.
+// The longest HelloRetryRequest that is looked at: one with a longer cookie could hardly be
+// answered, as the second hello has to hold it.
 inline constexpr size_t hello_retry_bytes = 1024;
 
 // The longest flight that is kept. Browsers and OpenSSL accept chains of 100 KB; beyond that a

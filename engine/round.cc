@@ -91,7 +91,8 @@ void Round::load_progress() {
   store_.for_each_record([&](const PairRecord& pair) {
     const auto host = address_set_.rank(pair.key.address);
     const auto column = columns_by_name.find(pair.key.server_name);
-    if (!host || column == columns_by_name.end() || pair.key.hello != hosts_[*host].record.hello)
+    if (!host || column == columns_by_name.end() || pair.key.port != record.port ||
+        pair.key.hello != hosts_[*host].record.hello)
       return true;
     const uint64_t at = index(static_cast<uint32_t>(*host), column->second);
     recorded_.insert(at);

@@ -104,6 +104,9 @@ std::string group_text(uint16_t group) {
   return group == x25519_mlkem768 ? "4588 (X25519MLKEM768)" : std::to_string(group);
 }
 
+// Below it are curves and finite fields (RFC 8446 4.2.7), from here on all that has ML-KEM.
+constexpr uint16_t first_preferred_group = 0x0200;
+
 std::vector<uint16_t> known_groups() {
   std::vector<uint16_t> groups;
   for (const KeyShare& share : stand_in_key_shares()) groups.push_back(share.group);
@@ -193,8 +196,11 @@ HelloFile::HelloFile(const CapturedHello& captured, const std::string& path) {
   }
 }
 
-// A server may ask for a share of any group that was offered (RFC 8446 4.1.4), so none is offered
-// that there is no key for. TLS 1.2 shows its certificate before any key counts: there they stay.
+// A server may ask for a share of any group that was offered (RFC 8446 4.1.4). Those with ML-KEM
+// are preferred by all that know them, so they are not offered, as there are no keys for them; the
+// finite fields and curves that steppe lacks as well only by servers that know nothing else, and
+// they stay: the list is part of what a client looks like. TLS 1.2 shows its certificate before any
+// key counts: there all of it stays.
 void HelloFile::choose_groups(const HelloFields& hello) {
   groups_ = extension_numbers(hello, extension::supported_groups, 2, 2);
   std::ranges::transform(groups_, groups_.begin(), with_one_grease);
@@ -206,22 +212,32 @@ void HelloFile::choose_groups(const HelloFields& hello) {
   const auto without_key = [&](uint16_t group) {
     return group != grease && !contains(known, group);
   };
-  const auto leave_out = [&](std::vector<uint16_t>& from, const std::string& where) {
+  const auto preferred_without_key = [&](uint16_t group) {
+    return without_key(group) && group >= first_preferred_group;
+  };
+  const auto leave_out = [&](std::vector<uint16_t>& from, const std::string& where,
+                             const auto& is_out) {
     std::string left_out;
     for (const uint16_t group : from)
-      if (without_key(group)) left_out += (left_out.empty() ? "" : ", ") + group_text(group);
-    std::erase_if(from, without_key);
+      if (is_out(group)) left_out += (left_out.empty() ? "" : ", ") + group_text(group);
+    std::erase_if(from, is_out);
     if (!left_out.empty())
       notes_.push_back("left out of " + where + " what steppe has no keys for: " + left_out);
   };
   shares_ = shared_groups(*shares);
   std::ranges::transform(shares_, shares_.begin(), with_one_grease);
-  leave_out(groups_, "supported_groups (10)");
-  leave_out(shares_, "key_share (51)");
+  leave_out(groups_, "supported_groups (10)", preferred_without_key);
+  leave_out(shares_, "key_share (51)", without_key);
   if (std::ranges::any_of(shares_, [](uint16_t group) { return group != grease; })) return;
+  // X25519, or the first that there is a key for.
   const uint16_t x25519 = known.front();
-  if (std::ranges::count(groups_, grease) == std::ssize(groups_)) groups_.push_back(x25519);
-  const uint16_t chosen = contains(groups_, x25519) ? x25519 : without_grease(groups_).front();
+  const auto first_known =
+      std::ranges::find_if(groups_, [&](uint16_t group) { return contains(known, group); });
+  uint16_t chosen = x25519;
+  if (first_known == groups_.end())
+    groups_.push_back(x25519);
+  else if (!contains(groups_, x25519))
+    chosen = *first_known;
   shares_.push_back(chosen);
   notes_.push_back("gave group " + group_text(chosen) + " a key share, as none was left");
 }
