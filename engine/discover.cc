@@ -59,7 +59,7 @@ void Campaign::discover() {
             host.status == HostStatus::closed)
           if (const auto rank = targets.rank(address)) answers.forget(*rank);
   }
-  if (!stopping()) ask_with_second_hello();
+  if (!stopping()) ask_with_other_hello();
 }
 
 // Hosts that an earlier round found to refuse the first hello.
@@ -75,24 +75,30 @@ std::vector<uint32_t> Campaign::second_hello_hosts() const {
   return hosts;
 }
 
-// Who refuses the first hello may know no TLS that it offers. Some say so with an alert, some only
-// close or reset; a name that is not known is no reason.
-void Campaign::ask_with_second_hello() {
+// Who refuses one hello may take the other. Some say with an alert that it is the version, some only
+// close or reset; a name that is not known is no reason. Who was remembered to want the second one
+// may have changed its mind.
+void Campaign::ask_with_other_hello() {
   if (hellos_.size() < 2) return;
   constexpr uint8_t unrecognized_name = 112;  // RFC 6066 3
   std::vector<Question> questions;
-  for (auto& [address, host] : found_)
-    if (host.refusal != Verdict::none && hello_of(host) == 0 &&
-        !(host.refusal == Verdict::alert && host.refusal_detail == unrecognized_name))
-      questions.push_back({&host, {.baseline_leaf = {}, .own_name = {}, .hello = 1}, 0});
+  for (auto& [address, host] : found_) {
+    if (host.refusal == Verdict::none ||
+        (host.refusal == Verdict::alert && host.refusal_detail == unrecognized_name))
+      continue;
+    const uint8_t other = hello_of(host) == 0 ? 1 : 0;
+    questions.push_back({&host, {.baseline_leaf = {}, .own_name = {}, .hello = other}, 0});
+  }
   ask(questions, [&](Question& question, const Judgement& judgement) {
-    // Only an answer of TLS says more than was known before, and another alert than before.
-    const bool is_news = judgement.verdict == Verdict::alert
-                             ? question.host->refusal != Verdict::alert ||
-                                   judgement.observation.detail != question.host->refusal_detail ||
-                                   judgement.observation.detail == detail::protocol_version
-                             : judgement.observation.ending == Ending::certificate;
-    if (is_news) on_discovered(question.host->address, judgement, hellos_[1]);
+    HostRecord& host = *question.host;
+    const uint8_t alert = judgement.observation.detail;
+    bool is_news = judgement.observation.ending == Ending::certificate;
+    // That the first hello is refused is no news of a host that has heard the second, which offers
+    // all that the first one does.
+    if (judgement.verdict == Verdict::alert && question.plan.hello == 1)
+      is_news = host.refusal != Verdict::alert || alert != host.refusal_detail ||
+                alert == detail::protocol_version;
+    if (is_news) on_discovered(host.address, judgement, hellos_[question.plan.hello]);
   });
 }
 
@@ -151,6 +157,7 @@ void Campaign::on_discovered(uint32_t address, const Judgement& judgement,
     default:  // a certificate; what it is worth is the next stage's question
       host.status = HostStatus::unknown;
       host.refusal = Verdict::none;
+      host.refusal_detail = 0;
       host.subject = judgement.facts.subject;
       host.issuer = judgement.facts.issuer;
       round_->put_chain(judgement.chain, host.baseline);

@@ -83,7 +83,7 @@ class Campaign {
 
   void discover();
   std::vector<uint32_t> second_hello_hosts() const;
-  void ask_with_second_hello();
+  void ask_with_other_hello();
   void baseline();
   void verify_chains();
   void ask_twice(std::vector<HostRecord*>& hosts);

@@ -17,7 +17,7 @@ import time
 from scan_bed import (Background, difference, inside, last_lines, run, succeed, without_times)
 
 PAIR_KEY, HOST_KEY = ("host", "port", "sni"), ("host", "port")
-RATE = ["-r", "2000"]
+RATE = ["-r", "4000"]
 # The program's default range of source ports.
 PORTS = "61000-65535"
 # From the end of the filter to that of the program, which sums up what it found.
