@@ -307,7 +307,7 @@ size_t ClientHello::write_record(std::span<uint8_t> out, std::string_view server
 
 // drawn: four random bits for each slot say which of the sixteen values stands there.
 uint8_t* ClientHello::write_bytes(uint8_t* at, const Piece& piece, uint64_t drawn) const {
-  std::memcpy(at, piece.bytes.data(), piece.bytes.size());
+  std::ranges::copy(piece.bytes, at);
   for (const Grease& patch : piece.grease) {
     uint64_t which = drawn >> 4 * patch.slot & 15;
     // The same extension must not stand there twice (RFC 8701 3.1).
