@@ -21,16 +21,17 @@ constexpr size_t message_header_bytes = 4;
 
 // Only warnings may stand between handshake records (RFC 6066 3: unrecognized_name), and
 // close_notify is the end whatever its level (RFC 5246 7.2.1). Alerts share records, or are split
-// over them, as they like: `level` is that of one of which the description is still to come.
+// over them, as they like: `level` is that of one whose description is still to come, else 0.
 // Returns whether the fragment passes.
-bool passes(std::span<const uint8_t> fragment, std::optional<uint8_t>& level) {
+bool passes(std::span<const uint8_t> fragment, uint8_t& level) {
   for (const uint8_t byte : fragment) {
-    if (!level) {
+    if (level == 0) {
+      if (byte == 0) return false;
       level = byte;
       continue;
     }
-    if (*level != alert_warning || byte == alert_close_notify) return false;
-    level.reset();
+    if (level != alert_warning || byte == alert_close_notify) return false;
+    level = 0;
   }
   return true;
 }
@@ -40,7 +41,7 @@ bool passes(std::span<const uint8_t> fragment, std::optional<uint8_t>& level) {
 // what there is of it.
 void take_records_off(std::span<const uint8_t> bytes, Flight& flight) {
   ByteReader reader{bytes};
-  std::optional<uint8_t> alert_level;
+  uint8_t alert_level = 0;
   while (reader.left() >= record_header_bytes) {
     const uint32_t type = *reader.number(1), major = *reader.number(1);
     reader.number(1);  // the minor version: servers write 0 to 3 here (RFC 5246 E.1)
