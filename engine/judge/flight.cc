@@ -20,11 +20,19 @@ constexpr uint8_t type_server_hello = 2, type_certificate = 11;
 constexpr size_t message_header_bytes = 4;
 
 // Only warnings may stand between handshake records (RFC 6066 3: unrecognized_name), and
-// close_notify is the end whatever its level (RFC 5246 7.2.1). alerts: the bytes of all of them,
-// which share records or are split over them as they like.
-bool all_pass(std::span<const uint8_t> alerts) {
-  for (size_t at = 0; at + 1 < alerts.size(); at += 2)
-    if (alerts[at] != alert_warning || alerts[at + 1] == alert_close_notify) return false;
+// close_notify is the end whatever its level (RFC 5246 7.2.1). Alerts share records, or are split
+// over them, as they like: `level` is that of one whose description is still to come, else 0.
+// Returns whether the fragment passes.
+bool passes(std::span<const uint8_t> fragment, uint8_t& level) {
+  for (const uint8_t byte : fragment) {
+    if (level == 0) {
+      if (byte == 0) return false;
+      level = byte;
+      continue;
+    }
+    if (level != alert_warning || byte == alert_close_notify) return false;
+    level = 0;
+  }
   return true;
 }
 
@@ -33,7 +41,7 @@ bool all_pass(std::span<const uint8_t> alerts) {
 // what there is of it.
 void take_records_off(std::span<const uint8_t> bytes, Flight& flight) {
   ByteReader reader{bytes};
-  std::vector<uint8_t> alerts;
+  uint8_t alert_level = 0;
   while (reader.left() >= record_header_bytes) {
     const uint32_t type = *reader.number(1), major = *reader.number(1);
     reader.number(1);  // the minor version: servers write 0 to 3 here (RFC 5246 E.1)
@@ -45,8 +53,7 @@ void take_records_off(std::span<const uint8_t> bytes, Flight& flight) {
     const auto whole = reader.piece(length);
     const auto fragment = whole ? *whole : reader.all();
     if (type == content_alert) {
-      alerts.insert(alerts.end(), fragment.begin(), fragment.end());
-      if (!all_pass(alerts)) return;
+      if (!passes(fragment, alert_level)) return;
     } else if (type == content_handshake) {
       flight.messages.insert(flight.messages.end(), fragment.begin(), fragment.end());
     }

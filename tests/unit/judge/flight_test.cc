@@ -103,6 +103,26 @@ TEST(Flight, WarningsArePassedOver) {
   EXPECT_FALSE(read_flight(record({2, 40}, 21) + rest).complete);  // fatal
   EXPECT_FALSE(read_flight(record({1, 0}, 21) + rest).complete);   // close_notify
   EXPECT_TRUE(read_flight(record({2, 40}, 21)).tls);
+  // Two in a record, or one in two.
+  EXPECT_TRUE(read_flight(record({1, 112, 1, 90}, 21) + rest).complete);
+  EXPECT_TRUE(read_flight(record({1}, 21) + record({112}, 21) + rest).complete);
+  EXPECT_FALSE(read_flight(record({1, 112, 2, 40}, 21) + rest).complete);
+  EXPECT_FALSE(
+      read_flight(record({1, 112}, 21) + record({2}, 21) + record({40}, 21) + rest).complete);
+}
+
+// The worker passes over it behind the ServerHello, where TLS 1.3 may begin; TLS 1.2 may all the
+// same.
+TEST(Flight, ChangeCipherSpecIsPassedOver) {
+  const Bytes bytes =
+      record(server_hello()) + record({1}, 20) + record(certificates({leaf, issuer}));
+  TlsStream parser;
+  EXPECT_EQ(parser.feed(bytes, {}), TlsProgress::certificate);
+  EXPECT_TRUE(read_flight(bytes).complete);
+  EXPECT_FALSE(read_flight(record({1}, 20) + bytes).tls);
+  EXPECT_FALSE(
+      read_flight(record(server_hello()) + record({1, 1}, 20) + record(certificates({leaf})))
+          .complete);
 }
 
 TEST(Flight, OtherProtocolsAreNotTls) {

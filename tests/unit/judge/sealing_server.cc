@@ -103,7 +103,7 @@ Bytes SealingServer::hello(std::span<const uint8_t> first_hello, const Bytes& re
 
 Bytes SealingServer::begin(const Bytes& transcript) {
   const Bytes key_share = join({number16(group_), number16(share_.size()), share_});
-  const Bytes extensions = join({extension(43, {3, 4}), extension(51, key_share)});
+  const Bytes extensions = join({extension(43, number16(version_)), extension(51, key_share)});
   const Bytes hello = message(2, join({{3, 3},
                                        noise(32, 5),
                                        {0},

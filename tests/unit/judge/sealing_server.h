@@ -32,11 +32,13 @@ class SealingServer {
   Bytes seal(const Bytes& messages, size_t record_bytes = 1 << 14);
   // The next record sealed is the first again.
   void rewind() { sequence_ = 0; }
+  // What its hellos say that they have chosen, whatever it does.
+  void claim_version(uint16_t version) { version_ = version; }
 
  private:
   Bytes begin(const Bytes& transcript);
 
-  uint16_t suite_, group_;
+  uint16_t suite_, group_, version_ = 0x0304;
   bool sha384_;
   Bytes share_, shared_;  // the server's public half; the secret
   Bytes key_, iv_;

@@ -544,6 +544,16 @@ TEST_F(Sealed, HellosThatAnswerNoneOfOursAreBroken) {
   EXPECT_EQ(answer(encrypted(500)), broken);
 }
 
+TEST_F(Sealed, AnotherVersionIsBrokenThoughItsKeysAreRight) {
+  for (const uint16_t version : {0x0304, 0x0303, 0x0305, 0x7f1c}) {
+    SealingServer server(keys, 0x1301);
+    server.claim_version(version);
+    const Bytes hello = server.hello(first_hello());
+    EXPECT_EQ(answer(join({hello, server.seal(flight)})),
+              version == 0x0304 ? shown({leaf, issuer}) : broken);
+  }
+}
+
 TEST_F(Sealed, ARetryThatCannotBeAnsweredIsBroken) {
   const Bytes hello = seal({});
   const auto behind = [&](const Bytes& retry) {
