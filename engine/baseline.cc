@@ -2,6 +2,7 @@
 // Stages 1 and 2: whose chain a browser trusts, and whose controls agree. Only these hosts are
 // probed.
 #include <algorithm>
+#include <set>
 
 #include "engine/stages.h"
 
@@ -72,9 +73,11 @@ void Campaign::ask_twice(std::vector<HostRecord*>& hosts) {
 void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
   std::vector<Question> questions;
   std::map<HostRecord*, Chain> chains;
+  std::vector<HostRecord*> other_hello;  // probed with another than they refused
   const auto remember = [&](Question& question, const Judgement& judgement) {
     if (judgement.observation.ending != Ending::certificate) return;
     HostRecord& host = *question.host;
+    if (hello_of(host) != question.plan.hello) other_hello.push_back(&host);
     host.status = judgement.trust.trusted ? HostStatus::trusted : HostStatus::untrusted;
     host.reason = judgement.trust.trusted ? "" : to_string(judgement.trust.reason);
     host.subject = judgement.facts.subject;
@@ -103,6 +106,7 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
       second.back().plan.hello = 1;
     }
   if (!stopping()) ask(second, remember);
+  if (!stopping()) learn_refusals(other_hello);
 
   // The second control: its own name, where the certificate tells one; where that fails, no name
   // again.
@@ -139,6 +143,32 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
   }
 }
 
+// How a host refuses unknown names says something only under the hello that its tests get.
+void Campaign::learn_refusals(std::span<HostRecord* const> hosts) {
+  std::vector<Question> questions;
+  for (HostRecord* host : hosts) {
+    host->refusal = Verdict::none;
+    host->refusal_detail = 0;
+    questions.push_back({host, {.baseline_leaf = {}, .own_name = {}, .hello = hello_of(*host)}, 0});
+  }
+  std::set<const HostRecord*> answered;
+  ask(questions, [&](Question& question, const Judgement& judgement) {
+    const Verdict verdict = judgement.verdict;
+    const bool refuses =
+        verdict == Verdict::alert || verdict == Verdict::closed || verdict == Verdict::reset;
+    if (!refuses && judgement.observation.ending != Ending::certificate) return;
+    answered.insert(question.host);
+    question.host->refusal = refuses ? verdict : Verdict::none;
+    question.host->refusal_detail =
+        verdict == Verdict::alert ? judgement.observation.detail : uint8_t{0};
+  });
+  for (HostRecord* host : hosts)
+    if (!answered.contains(host) && host->status == HostStatus::trusted) {
+      host->status = HostStatus::unstable;
+      host->reason = "what it does with unknown names could not be learned";
+    }
+}
+
 // Asks each question, those without a conclusive answer again, up to `probes` times in all.
 void Campaign::ask(std::vector<Question>& questions,
                    const std::function<void(Question&, const Judgement&)>& on_answer) {
@@ -173,7 +203,7 @@ void Campaign::ask(std::vector<Question>& questions,
             const bool broken =
                 judgement.verdict == Verdict::timeout || judgement.verdict == Verdict::reset ||
                 judgement.verdict == Verdict::closed || judgement.verdict == Verdict::unreachable;
-            if (broken)
+            if (broken && questions[judgement.observation.host].insists)
               inconclusive.push_back({judgement.observation.host, judgement.observation.variant});
           }
         });

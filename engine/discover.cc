@@ -62,39 +62,63 @@ void Campaign::discover() {
   if (!stopping()) ask_with_other_hello();
 }
 
-// Hosts that an earlier round found to refuse the first hello.
+// Hosts that showed a certificate to the second hello alone, in an earlier round that began with
+// the first as this one does.
 std::vector<uint32_t> Campaign::second_hello_hosts() const {
   std::vector<uint32_t> hosts;
   if (hellos_.size() < 2) return hosts;
+  std::set<uint32_t> like_this;
+  for (const RoundRecord& round : store_->rounds())
+    if (round.hellos == round_->record.hellos) like_this.insert(round.round);
   store_->for_each_host([&](const HostRecord& host) {
     const auto rank = config_.targets.targets.rank(host.address);
-    if (rank && hello_of(host) == 1) hosts.push_back(static_cast<uint32_t>(*rank));
+    if (rank && host.port == config_.target_port && hello_of(host) == 1 && !host.baseline.empty() &&
+        like_this.contains(host.round))
+      hosts.push_back(static_cast<uint32_t>(*rank));
     return true;
   });
   std::ranges::sort(hosts);
   return hosts;
 }
 
-// Who refuses one hello may take the other. Some say with an alert that it is the version, some only
-// close or reset; a name that is not known is no reason. Who was remembered to want the second one
-// may have changed its mind.
+// Who refuses one hello may take the other. Some say with an alert that it is the version, some
+// only close or reset; a name that is not known is no reason. Who was remembered to want the second
+// one may have changed, and now not even answer it.
 void Campaign::ask_with_other_hello() {
   if (hellos_.size() < 2) return;
+  // Beyond this point a round that is gone on with need not ask every address again.
+  round_->record.pass = config_.probes;
+  round_->commit();
   constexpr uint8_t unrecognized_name = 112;  // RFC 6066 3
   std::vector<Question> questions;
   for (auto& [address, host] : found_) {
-    if (host.refusal == Verdict::none ||
-        (host.refusal == Verdict::alert && host.refusal_detail == unrecognized_name))
-      continue;
-    const uint8_t other = hello_of(host) == 0 ? 1 : 0;
-    questions.push_back({&host, {.baseline_leaf = {}, .own_name = {}, .hello = other}, 0});
+    const uint8_t heard = hello_of(host);
+    const bool refuses =
+        host.refusal != Verdict::none &&
+        !(host.refusal == Verdict::alert && host.refusal_detail == unrecognized_name);
+    const bool turned_away =
+        heard == 1 && (host.status == HostStatus::timeout || host.status == HostStatus::not_tls);
+    if (!refuses && !turned_away) continue;
+    // Homes that close or reset whatever comes are not asked more often than need be.
+    questions.push_back(
+        {&host,
+         {.baseline_leaf = {}, .own_name = {}, .hello = heard == 0 ? uint8_t{1} : uint8_t{0}},
+         0,
+         host.refusal == Verdict::alert || turned_away});
   }
   ask(questions, [&](Question& question, const Judgement& judgement) {
     HostRecord& host = *question.host;
     const uint8_t alert = judgement.observation.detail;
     bool is_news = judgement.observation.ending == Ending::certificate;
-    // That the first hello is refused is no news of a host that has heard the second, which offers
-    // all that the first one does.
+    // That the first hello is refused is no news of a host that has heard the second.
+    // If the version was what it did not like, whatever it does now is about the name.
+    const bool disliked_version =
+        host.refusal == Verdict::alert && host.refusal_detail == detail::protocol_version;
+    const bool refused =
+        judgement.verdict == Verdict::reset && judgement.observation.detail == detail::syn_refused;
+    if (question.plan.hello == 1 && disliked_version && !refused &&
+        (judgement.verdict == Verdict::closed || judgement.verdict == Verdict::reset))
+      is_news = true;
     if (judgement.verdict == Verdict::alert && question.plan.hello == 1)
       is_news = host.refusal != Verdict::alert || alert != host.refusal_detail ||
                 alert == detail::protocol_version;

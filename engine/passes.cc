@@ -183,7 +183,9 @@ void Campaign::note_position() {
 CampaignStatus Campaign::status() const {
   CampaignStatus status;
   status.stage = config_.trace.alone ? Stage::trace : round_->record.stage;
-  status.pass = round_->record.pass + 1;
+  status.pass = round_->record.stage == Stage::discover
+                    ? std::min(round_->record.pass + 1, config_.probes)
+                    : round_->record.pass + 1;
   status.elapsed_s = elapsed_s();
   if (lists_ != nullptr) {
     double done = 0, all = 0;

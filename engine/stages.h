@@ -42,6 +42,7 @@ class Campaign {
     HostRecord* host;
     HostPlan plan;
     uint32_t column;
+    bool insists = true;  // asks again where a connection broke off
   };
   // A confirming pass's notes on one host: what came back, until the controls on both sides have.
   struct SequenceNotes {
@@ -88,6 +89,7 @@ class Campaign {
   void verify_chains();
   void ask_twice(std::vector<HostRecord*>& hosts);
   void ask_refusing(std::vector<HostRecord*>& hosts);
+  void learn_refusals(std::span<HostRecord* const> hosts);
   void choose_probed_hosts();
   void load_probed_hosts(bool fresh);
   void probe();

@@ -35,7 +35,8 @@ constexpr uint32_t answer_window_ms = 500;
 constexpr uint32_t timers_per_round = 64;
 
 // Probes leave room in the transmitter for the answers to a full burst: each segment can cause
-// three, the rest of a hello and a sweep's two RSTs.
+// three, the rest of a hello and a sweep's two RSTs. Hosts that announce tiny segments get more of
+// them; what finds no room then is a lost frame, which timers mend.
 constexpr uint32_t reply_room = 3 * limits::burst + 2 * timers_per_round;
 
 // A second of naps for the RSTs of what is abandoned, and as many rounds without.
@@ -326,7 +327,7 @@ void Worker::publish(const WorkList& list, PassControl& control) {
   };
   control.answered.fetch_add(connections_.answered() - answered_told_);
   answered_told_ = connections_.answered();
-  frames_scarce_ = rte_mempool_avail_count(transmitter_.pool) < transmitter_.pool->size / 8;
+  frames_scarce_ = rte_mempool_avail_count(transmitter_.pool) < transmitter_.pool->size / 4;
   put(figures_.sent, sent_);
   put(figures_.sent_bytes, sent_bytes_);
   put(figures_.received, received_);

@@ -80,8 +80,11 @@ Kind kind_of(const Try& one) {
     case Verdict::reset:
       return one.detail == detail::syn_refused ? Kind::mute : Kind::failure;
     case Verdict::alert:
+      // Whatever was offered: of a hello with TLS 1.3 in it, this is more than need be.
       return one.detail == detail::protocol_version ? Kind::mute : Kind::failure;
     case Verdict::closed:
+      // A key of a kind that this scan lacks was wanted: that is our failure.
+      return one.detail == detail::retry_unanswerable ? Kind::mute : Kind::failure;
     case Verdict::not_tls:
       return Kind::failure;
     case Verdict::none:

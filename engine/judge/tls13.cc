@@ -93,6 +93,17 @@ std::optional<size_t> read_hellos(Bytes& rest, Flight& flight) {
   return std::nullopt;
 }
 
+// Of alerts in clear, that of those that ends a connection, as the worker has it: warnings are
+// passed over, but for close_notify (RFC 5246 7.2.1).
+std::optional<uint8_t> ending_alert(Bytes alerts) {
+  constexpr uint8_t fatal = 2, close_notify = 0;
+  for (ByteReader reader{alerts}; reader.left() >= 2;) {
+    const uint32_t level = *reader.number(1), description = *reader.number(1);
+    if (level == fatal || description == close_notify) return static_cast<uint8_t>(description);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool Tls13Reader::begin(Bytes& rest, const AskedHello& asked, std::string_view server_name,
@@ -179,7 +190,12 @@ Flight Tls13Reader::read(Bytes bytes, const AskedHello& asked, std::string_view 
     const auto opened = sealed ? keys_.open(record->header, record->body) : std::nullopt;
     const uint8_t type = opened ? opened->back() : record->type();
     const Bytes content = opened ? opened->first(opened->size() - 1) : record->body;
-    // Who has no key may still alert in clear.
+    // Who has no key may still alert in clear, or warn of something there.
+    if (!opened && type == record_alert && content.size() % 2 == 0) {
+      flight.alert = ending_alert(content);
+      if (!flight.alert) continue;
+      return flight;
+    }
     if (type == record_alert && content.size() == 2) {
       flight.alert = content[1];
       return flight;

@@ -29,7 +29,7 @@ namespace steppe {
   X(trusted, 1, "controls agree, and the chain verifies: probed")                              \
   X(untrusted, 2, "the chain does not verify: never probed")                                   \
   X(unstable, 3, "controls do not agree on a leaf: not judged")                                \
-  X(needs_tls13, 4, "refuses TLS 1.2")                                                         \
+  X(needs_tls13, 4, "refuses TLS 1.2, and did not answer TLS 1.3")                              \
   X(rejects_names, 5, "refuses unknown names and a missing name: no baseline to be had")       \
   X(not_tls, 6, "answers something that is not TLS")                                           \
   X(closed, 7, "closes after the ClientHello")                                                 \

@@ -29,10 +29,11 @@ const HelloDescription* find_hello(std::string_view name) {
 }
 
 std::vector<HelloDescription> hellos_to_ask(const HelloDescription& chosen) {
-  const bool offers_tls13 =
-      std::ranges::count(chosen.extensions, extension::supported_versions, &HelloExtension::type) !=
-      0;
-  if (offers_tls13) return {chosen};
+  constexpr uint8_t tls13_version[] = {3, 4};
+  for (const HelloExtension& one : chosen.extensions)
+    if (one.type == extension::supported_versions &&
+        !std::ranges::search(one.data, tls13_version).empty())
+      return {chosen};
   return {chosen, tls13_hello};
 }
 

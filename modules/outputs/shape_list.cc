@@ -122,7 +122,7 @@ constexpr Field trace_fields[] = {
 constexpr Field round_fields[] = {
     {"round", number, true},    {"stage", text, true},   {"pass", number, true},
     {"position", number, true}, {"started", text, true}, {"last_checkpoint", text, true},
-    {"ended", text, true},      {"vantage", text, true}, {"hello", text, true},
+    {"ended", text, true},      {"vantage", text, true}, {"hellos", list, true},
     {"port", number, true},     {"seed", number, true},  {"controls", list, false},
     {"names", list, false},     {"hosts", number, true}, {"plan_digest", text, false},
     {"counters", list, false},

@@ -422,7 +422,7 @@ Row round_to_json(const RoundRecord& round) {
       {"last_checkpoint", time_or_null(round.last_checkpoint_ms)},
       {"ended", time_or_null(round.ended_ms)},
       {"vantage", text_or_null(round.vantage)},
-      {"hello", round.hellos.empty() ? Row(nullptr) : Row(round.hellos.front())},
+      {"hellos", list_of(round.hellos)},
       {"port", round.port},
       {"seed", round.seed},
       {"controls", list_of(names.first(controls))},

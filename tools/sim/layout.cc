@@ -226,6 +226,7 @@ bool shows_certificate(Behaviour behaviour) {
     case Behaviour::answers:
     case Behaviour::tiny_segments:
     case Behaviour::rejects_unknown_names:
+    case Behaviour::closes_on_unknown_names:
     case Behaviour::shuns:
       return true;
     case Behaviour::refuses:

@@ -81,16 +81,17 @@ struct CertificateSpec {
 };
 
 enum class Behaviour : uint8_t {
-  answers,                // TLS
-  refuses,                // RST to a SYN
-  silent,                 // nothing to a SYN
-  tarpit,                 // accepts, acknowledges, says nothing
-  zero_window,            // accepts with window 0 and never opens it
-  tiny_segments,          // TLS, in segments of `segment_bytes`
-  resets_after_hello,     // RST in answer to the first data
-  http,                   // an HTTP error page in clear, then FIN
-  rejects_unknown_names,  // TLS for its own name; fatal alert unrecognized_name for others
-  shuns,                  // TLS; after `shun_connections` within 60 s silent for `shun_s`
+  answers,                  // TLS
+  refuses,                  // RST to a SYN
+  silent,                   // nothing to a SYN
+  tarpit,                   // accepts, acknowledges, says nothing
+  zero_window,              // accepts with window 0 and never opens it
+  tiny_segments,            // TLS, in segments of `segment_bytes`
+  resets_after_hello,       // RST in answer to the first data
+  http,                     // an HTTP error page in clear, then FIN
+  rejects_unknown_names,    // TLS for its own name; fatal alert unrecognized_name for others
+  closes_on_unknown_names,  // the same with a FIN, and handshake_failure for versions it lacks
+  shuns,                    // TLS; after `shun_connections` within 60 s silent for `shun_s`
 };
 
 // In which keys are agreed on in TLS 1.3 (RFC 8446 4.2.7), in OpenSSL's words.

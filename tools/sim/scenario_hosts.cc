@@ -25,6 +25,7 @@ constexpr Word<Behaviour> behaviours[] = {
     {"resets-after-hello", Behaviour::resets_after_hello},
     {"http", Behaviour::http},
     {"rejects-unknown-names", Behaviour::rejects_unknown_names},
+    {"closes-on-unknown-names", Behaviour::closes_on_unknown_names},
     {"shuns", Behaviour::shuns},
 };
 

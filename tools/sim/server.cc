@@ -197,6 +197,11 @@ Speech Servers::tls_answer(const Host& host, const FlowKey& key, const HeardHell
   const LeafChoice choice = leaf_choice(host, key, name, now_ns);
   if (group.behaviour == Behaviour::rejects_unknown_names && !knows(host, name, choice))
     return alert(alert_unrecognized_name);
+  if (group.behaviour == Behaviour::closes_on_unknown_names) {
+    const bool offered = (hello.offers_tls13 && group.tls13) || (hello.offers_tls12 && group.tls12);
+    if (!offered) return alert(alert_handshake_failure);
+    if (!knows(host, name, choice)) return {nullptr, Speech::End::fin};
+  }
   if (hello.offers_tls13 && group.tls13) {
     return tls13_speech({authority_.chain(host, choice, name), authority_.leaf_key(host, choice),
                          group.key_groups, tls13_tag(layout_, host, 0, hello)},

@@ -82,6 +82,11 @@ Answer own_answer(const Layout& layout, const Host& host, std::string_view serve
   const CertificateSpec& certificate = group.certificate;
   if (group.behaviour == Behaviour::rejects_unknown_names && server_name != layout.own_name(host))
     return {.verdict = Verdict::alert, .reason = "the host rejects unknown names"};
+  // Who does to a host what it does itself cannot be told from it.
+  if (group.behaviour == Behaviour::closes_on_unknown_names && server_name != layout.own_name(host))
+    return {.verdict = Verdict::closed,
+            .interference = Interference::inconclusive,
+            .reason = "the host closes on unknown names"};
   if (layout.has_other_leaf(host, server_name)) {
     if (certificate.other_kind == CertificateKind::trusted)
       return {.verdict = Verdict::genuine, .reason = "the host's other leaf, which browsers trust"};
@@ -189,6 +194,7 @@ Trusted is_trusted(const Layout& layout, const Host& host) {
     case Behaviour::answers:
     case Behaviour::tiny_segments:
     case Behaviour::rejects_unknown_names:
+    case Behaviour::closes_on_unknown_names:
       break;
     case Behaviour::shuns:
       return Trusted::maybe;

@@ -80,7 +80,6 @@ void note(const std::string& path, const std::string& text) {
 void print_hello_file(const Flags& f) {
   const CapturedHello captured = read_hello_file(f.hello_file);
   RowWriter writer(f.rows, named_hello_fields());
-  const Fingerprint seen = ja4(captured.fields);
   try {
     const HelloFile file(captured, f.hello_file);
     const std::string name(file.description().name);

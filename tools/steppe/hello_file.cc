@@ -171,7 +171,7 @@ HelloFile::HelloFile(const CapturedHello& captured, const std::string& path) {
   const HelloFields& hello = captured.fields;
   if (hello.compression_methods.size() != 1 || hello.compression_methods[0] != 0)
     refuse(path, "it offers compression, which steppe does not have: take a hello without it");
-  for (const uint16_t suite : hello.cipher_suites) suites_.push_back(with_one_grease(suite));
+  choose_suites(hello, path);
   choose_groups(hello);
   if (!extension_data(hello, extension::server_name)) {
     keep(extension::server_name, {});
@@ -194,6 +194,33 @@ HelloFile::HelloFile(const CapturedHello& captured, const std::string& path) {
   } catch (const std::invalid_argument& error) {
     refuse(path, std::string("steppe cannot send it (") + error.what() + "): take another one");
   }
+}
+
+// Of TLS 1.3 only what can be opened may be offered; of TLS 1.2 all of it, as it shows its
+// certificate before any cipher counts.
+void HelloFile::choose_suites(const HelloFields& hello, const std::string& path) {
+  const bool offers_tls13 =
+      contains(extension_numbers(hello, extension::supported_versions, 1, 2), tls13_version);
+  if (offers_tls13 && !extension_data(hello, extension::key_share))
+    refuse(path, "it offers TLS 1.3 without a key_share (51), which servers refuse: take another");
+  std::string left_out;
+  size_t tls13_suites = 0;
+  for (const uint16_t suite : hello.cipher_suites) {
+    // TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256; CCM ones; SM4.
+    const bool known = suite >= 0x1301 && suite <= 0x1303;
+    const bool unknown = suite >> 8 == 0x13 || suite == 0x00c6 || suite == 0x00c7;
+    tls13_suites += known;
+    if (offers_tls13 && unknown && !known)
+      left_out += (left_out.empty() ? "" : ", ") + std::to_string(suite);
+    else
+      suites_.push_back(with_one_grease(suite));
+  }
+  if (offers_tls13 && tls13_suites == 0)
+    refuse(path,
+           "it offers TLS 1.3 with none of its three usual cipher suites, which are all that "
+           "steppe can read: take another");
+  if (!left_out.empty())
+    notes_.push_back("left out cipher suites of TLS 1.3 that it cannot read: " + left_out);
 }
 
 // A server may ask for a share of any group that was offered (RFC 8446 4.1.4). Those with ML-KEM

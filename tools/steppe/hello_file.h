@@ -48,6 +48,7 @@ class HelloFile {
   std::span<const std::string> notes() const { return notes_; }
 
  private:
+  void choose_suites(const HelloFields& hello, const std::string& path);
   void choose_groups(const HelloFields& hello);
   void add(const HelloFields::Extension& extension);
   void keep(uint16_t type, std::vector<uint8_t> data);

@@ -7,8 +7,8 @@
 
 namespace steppe {
 
-// Of every group that steppe has keys for: x25519, secp256r1, secp384r1, secp521r1. Random bytes of
-// the right lengths (RFC 8446 4.2.8): they make a hello that looks like one to be sent, and no key.
+// Of every group that steppe has keys for: x25519, secp256r1, secp384r1, secp521r1. Always the
+// same: for hellos that are looked at, or tried out, and not sent.
 std::vector<KeyShare> stand_in_key_shares();
 
 }  // namespace steppe

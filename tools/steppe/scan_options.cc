@@ -83,7 +83,7 @@ void declare(CommandLine& line, Flags& f) {
               "name that nobody would block (3 random ones)");
   line.value(
       "--hello", f.hello, "NAME", std::string(hellos().front()->name),
-      "ClientHello to send: " + [] {
+      "ClientHello to send (tls12, and tls13 to hosts that refuse it): " + [] {
         std::string names;
         for (const HelloDescription* hello : hellos())
           names.append(names.empty() ? "" : ", ").append(hello->name);

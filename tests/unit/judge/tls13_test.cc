@@ -437,6 +437,14 @@ TEST_F(Sealed, AlertsAreHeard) {
   EXPECT_EQ(answer(seal({{alert_record, {2}}})), broken);
   EXPECT_EQ(answer(seal({{alert_record, {2, 40, 2}}})), broken);
   EXPECT_EQ(answer(join({hello, record(alert_record, {2})})), broken);
+  // In clear, where the worker passes over warnings.
+  EXPECT_EQ(answer(join({seal({first}), record(alert_record, {1, 112, 2, 40})})), alerted(40));
+  const Bytes sealed = seal({{handshake_record, certificate}});
+  EXPECT_EQ(
+      answer(join({Bytes(sealed.begin(), sealed.begin() + static_cast<ptrdiff_t>(hello.size())),
+                   record(alert_record, {1, 112}),
+                   Bytes(sealed.begin() + static_cast<ptrdiff_t>(hello.size()), sealed.end())})),
+      shown({leaf, issuer}));
   // What was said before stands.
   EXPECT_EQ(answer(seal({{handshake_record, certificate}, {alert_record, {2, 40}}})),
             shown({leaf, issuer}));

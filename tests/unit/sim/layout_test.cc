@@ -239,7 +239,8 @@ TEST(Coverage, HostsWithoutACertificateAreNoTrustedOrigins) {
   Scenario scenario = sample_scenario();
   for (const auto& [behaviour, shows] :
        {std::pair(Behaviour::answers, true), std::pair(Behaviour::tiny_segments, true),
-        std::pair(Behaviour::rejects_unknown_names, true), std::pair(Behaviour::shuns, true),
+        std::pair(Behaviour::rejects_unknown_names, true),
+        std::pair(Behaviour::closes_on_unknown_names, true), std::pair(Behaviour::shuns, true),
         std::pair(Behaviour::refuses, false), std::pair(Behaviour::silent, false),
         std::pair(Behaviour::tarpit, false), std::pair(Behaviour::zero_window, false),
         std::pair(Behaviour::resets_after_hello, false), std::pair(Behaviour::http, false)}) {
