@@ -5,6 +5,7 @@
 
 #include "engine/wire/tls_stream.h"
 #include "tests/unit/flow/country.h"
+#include "tests/unit/flow/tls13_server.h"
 
 namespace steppe::testing {
 namespace {
@@ -153,6 +154,132 @@ TEST_F(Shuffle, EveryOrderEndsAsInOrder) {
   for (const Ending ending :
        {Ending::same, Ending::certificate, Ending::alert, Ending::not_tls, Ending::closed})
     EXPECT_GT(endings[static_cast<size_t>(ending)], 100u) << static_cast<int>(ending);
+}
+
+// --- TLS 1.3 -------------------------------------------------------------------------------------
+
+// What a real server says to a client that asks it in this way, with or without a request for
+// another hello.
+class ShuffleTls13 : public Shuffle {
+ protected:
+  static constexpr const char* hello_names[] = {"tls13", "chrome", "firefox", "openssl"};
+
+  Tls13Server servers[2] = {Tls13Server("X25519:P-256"), Tls13Server("P-384")};
+
+  // Where the last record begins.
+  static size_t last_record(const Bytes& flight) {
+    size_t begin = 0;
+    for (size_t at = 0; at + 5 <= flight.size(); at += 5u + get16(flight, at + 3)) begin = at;
+    return begin;
+  }
+  // The other direction of a bad network. Of a hello no more pieces are lost than it has tries.
+  size_t losses = 0;
+  void hear(Server& server, size_t& acknowledged) {
+    auto frames = sent();
+    std::erase_if(frames, [&](const TcpFields& frame) {
+      if ((frame.flags & rst) != 0 || below(4) != 0) return false;
+      return frame.payload.empty() || losses++ < limits::retransmissions;
+    });
+    for (const TcpFields& segment : server.hear(frames))
+      acknowledged = std::max<size_t>(acknowledged, server.acknowledged_offset(segment));
+  }
+  // What the server says of its bytes from `begin` on, all of it once, though some is lost.
+  void say(Server& server, size_t begin, size_t& acknowledged) {
+    for (const Piece piece : random_pieces(server.bytes.size() - begin)) {
+      if (connections->open() == 0) return;
+      hear(server, acknowledged);
+      server.send(begin + piece.begin, begin + piece.end, below(2) == 0 ? ack : ack | psh);
+      wait(static_cast<uint32_t>(below(3)));
+    }
+  }
+  // Time goes on, and the server's timer sends again what was not acknowledged, until all is.
+  void repeat(Server& server, size_t& acknowledged, size_t client_bytes) {
+    for (int round = 0; round < 3000 && connections->open() > 0; ++round) {
+      hear(server, acknowledged);
+      if (acknowledged == server.bytes.size() && server.received.size() >= client_bytes) return;
+      const size_t end = std::min(server.bytes.size(), acknowledged + 1 + below(1448));
+      if (acknowledged < end)
+        server.send(acknowledged, end);
+      else
+        server.signal(ack, static_cast<int64_t>(acknowledged));
+      wait(client_bytes > 0 ? 50 : 5);
+    }
+  }
+};
+
+TEST_F(ShuffleTls13, EveryOrderEndsAsInOrder) {
+  size_t retried = 0, ended[3] = {};
+  for (uint32_t seed = 0; seed < 2000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    random.seed(seed);
+    const uint32_t host = seed % hosts, variant = seed / hosts % 4;
+    answers->forget(answer_index(host, variant));
+    plans[host].hello = find_hello(hello_names[below(4)]);
+    Server server(*this, host, variant, static_cast<uint32_t>(random()));
+    if (below(4) == 0) server.syn_options = {2, 4, 0, 100};
+    const bool stateless = below(3) == 0;
+    Tls13Server& real = servers[below(2)];
+    OpensslConnection before(real.context()), after(real.context());
+    const auto answer_to = [&](OpensslConnection& connection, const Bytes& said) {
+      return stateless ? connection.answer_stateless(said) : connection.answer(said);
+    };
+
+    size_t acknowledged = losses = 0;
+    EXPECT_EQ(server.syn_ack(), PacketOutcome::syn_ack_opened);
+    const Bytes first = expected_hello(host, variant);
+    repeat(server, acknowledged, first.size());
+    ASSERT_EQ(server.received, first);
+    server.bytes = answer_to(before, first);
+    Bytes buffer(limits::hello_retry_bytes), both = first;
+    const auto message = first_message(server.bytes, buffer);
+    const auto retry = message ? read_hello_retry(*message) : std::nullopt;
+    if (std::ranges::equal(message->subspan(6, 32), hello_retry_random_bytes)) {
+      ++retried;
+      losses = 0;
+      ASSERT_TRUE(retry);
+      both = join({first, expected_retry(host, variant, *retry)});
+      ASSERT_GT(both.size(), first.size());
+      say(server, 0, acknowledged);
+      repeat(server, acknowledged, both.size());
+      ASSERT_EQ(server.received, both);
+      const Bytes second(both.begin() + static_cast<ptrdiff_t>(first.size()), both.end());
+      server.bytes = join({server.bytes, answer_to(stateless ? after : before, second)});
+    }
+
+    // As it is; without a Finished, for a pause; cut off anywhere behind the ServerHello.
+    const size_t how = below(3);
+    const size_t begin = acknowledged;
+    if (how == 1) server.bytes.resize(last_record(server.bytes));
+    if (how == 2) server.bytes.resize(begin + below(server.bytes.size() - begin));
+    say(server, begin, acknowledged);
+    repeat(server, acknowledged, 0);
+    while (connections->open() > 0) {
+      wait(100);
+      hear(server, acknowledged);
+    }
+
+    const Observation observation = observe();
+    ++ended[how];
+    EXPECT_EQ(observation.host, host);
+    EXPECT_EQ(observation.variant, variant);
+    EXPECT_EQ(server.received, both);
+    ASSERT_EQ(flight, server.bytes);
+    TlsStream in_order;
+    const TlsProgress progress = in_order.feed(server.bytes, baseline_leaf);
+    EXPECT_EQ(progress, how == 0 ? TlsProgress::encrypted : TlsProgress::more);
+    EXPECT_TRUE(how != 1 || in_order.may_be_over());
+    EXPECT_EQ(observation.ending,
+              how == 0 || in_order.may_be_over() ? Ending::encrypted : Ending::timeout);
+    EXPECT_EQ(observation.received_ttl, how == 0 ? 57 : 0);
+    EXPECT_EQ(observation.sealed, in_order.encrypted());
+    EXPECT_EQ(answer(host, variant), observation.sealed ? Answer::open : Answer::other);
+    sent();
+    ASSERT_EQ(connections->observations.size(), 0u);
+    ASSERT_EQ(rte_mempool_in_use_count(pool), 0u);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(retried, 500u);
+  for (const size_t count : ended) EXPECT_GT(count, 300u);
 }
 
 }  // namespace

@@ -307,6 +307,116 @@ TEST(ReadFrame, OptionsAreSkipped) {
   }
 }
 
+// --- The maximum segment size among a SYN's options (RFC 9293 3.2, 3.7.1) ---
+
+TcpFields syn_ack(const Bytes& options) {
+  TcpFields fields = answer();
+  fields.flags = syn | ack;
+  fields.options = options;
+  fields.options.resize((options.size() + 3) / 4 * 4);
+  fields.payload.clear();
+  return fields;
+}
+
+// Without the padding that would make a read behind the options harmless.
+uint16_t read_mss(const Bytes& options) {
+  Bytes frame = tcp_frame(syn_ack(options));
+  frame.resize(14u + get16(frame, 16));
+  const ReceivedFrame received = read(frame);
+  EXPECT_EQ(received.kind, FrameKind::tcp);
+  return received.segment.announced_mss;
+}
+
+TEST(ReadFrame, TheMssOfASynIsRead) {
+  const Bytes mss = {2, 4, 0x05, 0xb4};
+  const Bytes before[] = {{},
+                          {1},
+                          {1, 1, 1},
+                          {3, 3, 7},
+                          {4, 2},
+                          {8, 10, 1, 2, 3, 4, 5, 6, 7, 8},
+                          {1, 1, 8, 10, 1, 2, 2, 4, 5, 6, 7, 8, 3, 3, 7, 4, 2},
+                          {254, 6, 2, 4, 9, 9}};  // of an experiment (RFC 4727)
+  for (const Bytes& options : before)
+    for (const Bytes& behind : {Bytes{}, Bytes{0}, Bytes{1, 1, 4, 2}, Bytes{2, 4, 1, 1}, Bytes{3},
+                                Bytes{3, 0}, Bytes{3, 200}})
+      EXPECT_EQ(read_mss(join({options, mss, behind})), 1460) << ::testing::PrintToString(options);
+  // As far as options can go, and all values.
+  EXPECT_EQ(read_mss(join({Bytes(36, 1), mss})), 1460);
+  for (const uint32_t value : {0u, 1u, 63u, 536u, 0x7fffu, 0x8000u, 0xff00u, 0x00ffu, 0xffffu})
+    EXPECT_EQ(read_mss({2, 4, static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)}),
+              value);
+}
+
+TEST(ReadFrame, WithoutAnMssItIsZero) {
+  const Bytes lists[] = {
+      {},
+      {0},
+      {1, 1, 1, 1},
+      {4, 2, 3, 3},
+      {0, 2, 4, 5, 180},             // behind the end of the list
+      {1, 0, 1, 2, 4, 5, 180},       //
+      {3, 3, 7, 2},                  // cut off
+      {1, 2, 4, 5},                  //
+      {2, 3, 5, 2},                  // of other lengths, and then of none
+      {2, 5, 5, 180, 0},             //
+      {2, 2, 1, 1},                  //
+      {2, 0, 5, 180},                // of lengths that would not go on
+      {2, 1, 5, 180},                //
+      {3, 0, 2, 4, 5, 180},          //
+      {3, 1, 2, 4, 5, 180},          //
+      {3, 255, 2, 4, 5, 180},        // of lengths that lead out
+      {8, 7, 2, 4, 5, 180},          //
+      {8, 6, 2, 4, 5, 180},          // what looks like one is another option's value
+      join({Bytes(39, 1), {2}}),     //
+      join({Bytes(38, 1), {2, 4}}),  //
+      join({Bytes(37, 1), {2, 4, 5}}),
+      Bytes(40, 2),
+      Bytes(40, 255),
+  };
+  for (const Bytes& options : lists)
+    EXPECT_EQ(read_mss(options), 0) << ::testing::PrintToString(options);
+  // Options say it in a SYN only.
+  TcpFields fields = syn_ack({2, 4, 5, 180});
+  fields.flags = ack;
+  EXPECT_EQ(read(tcp_frame(fields)).segment.announced_mss, 0);
+  fields.flags = syn;
+  EXPECT_EQ(read(tcp_frame(fields)).segment.announced_mss, 1460);
+}
+
+// RFC 9293 3.2 once more, with an index and no thought of speed.
+uint16_t reference_mss(const Bytes& options) {
+  for (size_t at = 0; at < options.size() && options[at] != 0;) {
+    if (options[at] == 1) {
+      at += 1;
+      continue;
+    }
+    if (at + 1 == options.size()) return 0;
+    const size_t length = options[at + 1];
+    if (length < 2 || at + length > options.size()) return 0;
+    if (options[at] == 2 && length == 4) return get16(options, at + 2);
+    at += length;
+  }
+  return 0;
+}
+
+TEST(ReadFrame, AnyOptionsGiveTheMssOrNothing) {
+  std::mt19937 random(3);
+  constexpr uint8_t likely[] = {0, 1, 1, 2, 2, 3, 4, 4, 5, 8, 10, 40, 255};
+  size_t found = 0, nothing = 0;
+  for (int i = 0; i < 100000; ++i) {
+    Bytes options(random() % 11 * 4);
+    for (uint8_t& byte : options)
+      byte =
+          random() % 8 == 0 ? static_cast<uint8_t>(random()) : likely[random() % std::size(likely)];
+    const uint16_t mss = read_mss(options);
+    ASSERT_EQ(mss, reference_mss(options)) << ::testing::PrintToString(options);
+    ++(mss != 0 ? found : nothing);
+  }
+  EXPECT_GT(found, 1000u);
+  EXPECT_GT(nothing, 1000u);
+}
+
 TEST(ReadFrame, EthernetsPaddingIsNoPayload) {
   for (size_t bytes = 0; bytes <= 10; ++bytes) {
     TcpFields fields = answer();
