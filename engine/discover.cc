@@ -5,6 +5,30 @@
 #include "engine/stages.h"
 
 namespace steppe {
+namespace {
+
+// Whether an answer to the other hello says more of a host that refused one than that refusal did.
+bool says_more(const HostRecord& host, const Judgement& judgement, bool second_hello) {
+  if (judgement.observation.ending == Ending::certificate) return true;
+  // That the first hello is refused is no news of a host that has heard the second.
+  if (!second_hello) return false;
+  const uint8_t detail = judgement.observation.detail;
+  const bool disliked_version =
+      host.refusal == Verdict::alert && host.refusal_detail == detail::protocol_version;
+  switch (judgement.verdict) {
+    case Verdict::alert:
+      return disliked_version || host.refusal != Verdict::alert || detail != host.refusal_detail;
+    // If the version was what it did not like, whatever it does now is about the name.
+    case Verdict::closed:
+      return disliked_version;
+    case Verdict::reset:
+      return disliked_version && detail != detail::syn_refused;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 void Campaign::discover() {
   const PrefixSet& targets = config_.targets.targets;
@@ -107,22 +131,8 @@ void Campaign::ask_with_other_hello() {
          host.refusal == Verdict::alert || turned_away});
   }
   ask(questions, [&](Question& question, const Judgement& judgement) {
-    HostRecord& host = *question.host;
-    const uint8_t alert = judgement.observation.detail;
-    bool is_news = judgement.observation.ending == Ending::certificate;
-    // That the first hello is refused is no news of a host that has heard the second.
-    // If the version was what it did not like, whatever it does now is about the name.
-    const bool disliked_version =
-        host.refusal == Verdict::alert && host.refusal_detail == detail::protocol_version;
-    const bool refused =
-        judgement.verdict == Verdict::reset && judgement.observation.detail == detail::syn_refused;
-    if (question.plan.hello == 1 && disliked_version && !refused &&
-        (judgement.verdict == Verdict::closed || judgement.verdict == Verdict::reset))
-      is_news = true;
-    if (judgement.verdict == Verdict::alert && question.plan.hello == 1)
-      is_news = host.refusal != Verdict::alert || alert != host.refusal_detail ||
-                alert == detail::protocol_version;
-    if (is_news) on_discovered(host.address, judgement, hellos_[question.plan.hello]);
+    if (says_more(*question.host, judgement, question.plan.hello == 1))
+      on_discovered(question.host->address, judgement, hellos_[question.plan.hello]);
   });
 }
 

@@ -387,10 +387,15 @@ void TrustStore::learn(std::span<const std::span<const uint8_t>> chain) {
     if (bytes <= 0) continue;
     const Digest digest = sha256({der, static_cast<size_t>(bytes)});
     OPENSSL_free(der);
-    if (state_->learned.count(digest) > 0) continue;
+    {
+      // Waits for a thread that is about to learn it: what comes next may need it.
+      decltype(state_->learned)::const_accessor known;
+      if (state_->learned.find(known, digest)) continue;
+    }
     if (state_->learned_count.load() >= limits::learned_intermediates) return;
     if (!state_->verify(certificate.get(), issuers).anchored) continue;
-    if (!state_->learned.insert({digest, true})) continue;  // another thread was faster
+    decltype(state_->learned)::accessor learning;
+    if (!state_->learned.insert(learning, {digest, true})) continue;  // another thread was faster
     state_->learned_count.fetch_add(1);
     {
       decltype(state_->learned_by_name)::accessor accessor;
