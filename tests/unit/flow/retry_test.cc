@@ -493,7 +493,7 @@ TEST_F(Retry, ACookieThatFitsNoHelloCannotBeAnswered) {
   expect_reset(server);
 }
 
-// The first of the two is as long as the longest that is looked at; the judges get both.
+// The first of the two is as long as the longest that is looked at, and lies in several frames.
 TEST_F(Retry, ALongRequestCannotBeAnswered) {
   const Bytes share = extension(51, number16(p256));
   const size_t others = hello_retry(share).size() + 4;
@@ -504,7 +504,7 @@ TEST_F(Retry, ALongRequestCannotBeAnswered) {
   ASSERT_EQ(longest.size(), limits::hello_retry_bytes);
   Server other(*this, 10, 1);
   other.connect();
-  say(other, records(longest));
+  say(other, records(longest), 300);
   other.hear();
   EXPECT_EQ(other.received, join({expected_hello(10, 1), expected_retry(10, 1, {.group = p256})}));
   connections->abandon();

@@ -166,12 +166,25 @@ class ShuffleTls13 : public Shuffle {
 
   Tls13Server servers[2] = {Tls13Server("X25519:P-256"), Tls13Server("P-384")};
 
-  // Where the last record begins.
-  static size_t last_record(const Bytes& flight) {
-    size_t begin = 0;
-    for (size_t at = 0; at + 5 <= flight.size(); at += 5u + get16(flight, at + 3)) begin = at;
-    return begin;
+  // Where its records begin, and where the last one ends.
+  static std::vector<size_t> borders(const Bytes& flight) {
+    std::vector<size_t> all;
+    size_t at = 0;
+    for (; at + 5 <= flight.size(); at += 5u + get16(flight, at + 3)) all.push_back(at);
+    all.push_back(std::min(at, flight.size()));
+    return all;
   }
+  // A segment for each record, as servers write them, some of them lost: so that what is
+  // there may look like the end.
+  std::vector<Piece> records_of(const Bytes& flight, size_t begin) {
+    std::vector<Piece> pieces;
+    const std::vector<size_t> all = borders(flight);
+    for (size_t i = 0; i + 1 < all.size(); ++i)
+      if (all[i] >= begin) pieces.push_back({all[i] - begin, all[i + 1] - begin});
+    std::erase_if(pieces, [&](const Piece&) { return below(4) == 0; });
+    return pieces;
+  }
+
   // The other direction of a bad network. Of a hello no more pieces are lost than it has tries.
   size_t losses = 0;
   void hear(Server& server, size_t& acknowledged) {
@@ -183,14 +196,24 @@ class ShuffleTls13 : public Shuffle {
     for (const TcpFields& segment : server.hear(frames))
       acknowledged = std::max<size_t>(acknowledged, server.acknowledged_offset(segment));
   }
-  // What the server says of its bytes from `begin` on, all of it once, though some is lost.
-  void say(Server& server, size_t begin, size_t& acknowledged) {
-    for (const Piece piece : random_pieces(server.bytes.size() - begin)) {
-      if (connections->open() == 0) return;
+  // What the server says of its bytes from `begin` on, all of it once, though some is lost. Returns
+  // whether that left a gap: then a flight has not ended, however long its rest takes.
+  bool say(Server& server, size_t begin, size_t& acknowledged) {
+    std::vector<Piece> pieces = below(3) == 0 ? records_of(server.bytes, begin)
+                                              : random_pieces(server.bytes.size() - begin);
+    for (const Piece piece : pieces) {
+      if (connections->open() == 0) return false;
       hear(server, acknowledged);
       server.send(begin + piece.begin, begin + piece.end, below(2) == 0 ? ack : ack | psh);
       wait(static_cast<uint32_t>(below(3)));
     }
+    std::ranges::sort(pieces, {}, &Piece::begin);
+    size_t in_order = 0;
+    for (const Piece piece : pieces) {
+      if (piece.begin > in_order) return true;
+      in_order = std::max(in_order, piece.end);
+    }
+    return false;
   }
   // Time goes on, and the server's timer sends again what was not acknowledged, until all is.
   void repeat(Server& server, size_t& acknowledged, size_t client_bytes) {
@@ -249,9 +272,9 @@ TEST_F(ShuffleTls13, EveryOrderEndsAsInOrder) {
     // As it is; without a Finished, for a pause; cut off anywhere behind the ServerHello.
     const size_t how = below(3);
     const size_t begin = acknowledged;
-    if (how == 1) server.bytes.resize(last_record(server.bytes));
+    if (how == 1) server.bytes.resize(borders(server.bytes).rbegin()[1]);
     if (how == 2) server.bytes.resize(begin + below(server.bytes.size() - begin));
-    say(server, begin, acknowledged);
+    if (say(server, begin, acknowledged)) wait(2 * limits::flight_pause_ms);
     repeat(server, acknowledged, 0);
     while (connections->open() > 0) {
       wait(100);

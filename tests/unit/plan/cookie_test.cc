@@ -136,7 +136,7 @@ TEST(Cookie, PortAndSequenceAreIndependentFunctions) {
 // -------------------------
 
 constexpr uint32_t port_counts[] = {1, 7, 4536, 64512};
-constexpr uint32_t connection_bytes = limits::client_hello_bytes + 2;
+constexpr uint32_t connection_bytes = 2 * limits::client_hello_bytes + 2;
 
 TEST(CookiePlace, StrideIsWholeTurnsOfThePortsAndHoldsAConnection) {
   for (const uint32_t ports : port_counts) {
