@@ -161,8 +161,8 @@ ClientHello::ClientHello(const HelloDescription& description, std::span<const Ke
 
   const std::string longest_name(limits::server_name_bytes, 'a');
   if (padded(unpadded_bytes(longest_name, nullptr)) > limits::client_hello_bytes)
-    refuse(name_, "over " + std::to_string(limits::client_hello_bytes) +
-                      " bytes with the longest name");
+    refuse(name_,
+           "over " + std::to_string(limits::client_hello_bytes) + " bytes with the longest name");
 }
 
 void ClientHello::append_value(uint16_t value, Slot slot) {

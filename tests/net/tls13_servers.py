@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers of four TLS libraries that speak TLS 1.3 and nothing else, each in its own way.
 
-Whatever can differ on the way to a certificate is here once or more: library, key, AEAD, another
-round for the key share, with and without a cookie, how the flight is cut into records, what comes
-before the certificate, and how that is packed. All of them run on one machine, each at a port; an
-nft map gives each an address of its own, so that all are at port 443.
+Whatever can differ on the way to a certificate is here once or more: implementation, key, AEAD,
+another round for the key share, with and without a cookie, how the flight is cut into records, what
+comes before the certificate, and how that is packed. All of them run on one machine, each at a
+port; an nft map gives each an address of its own, so that all are at port 443.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ PADDED_TO, SMALL_FRAGMENT = 512, 512  # bytes of plaintext
 @dataclasses.dataclass(frozen=True)
 class Server:
     number: int
-    library: str
+    implementation: str
     what: str  # what it is here for
     key: str  # rsa, ecdsa or huge, as certificates.py makes them
     suite: str | None = None  # None: as the client likes
@@ -44,7 +44,7 @@ class Server:
 
     @property
     def name(self):
-        return f"{self.library}, {self.what}"
+        return f"{self.implementation}, {self.what}"
 
     @property
     def address(self):
@@ -62,7 +62,7 @@ class Server:
     @property
     def says_why(self):
         """Whether it refuses TLS 1.2 with protocol_version; GnuTLS finds no cipher suite first."""
-        return self.library != GNUTLS
+        return self.implementation != GNUTLS
 
     @property
     def curve(self):
@@ -72,17 +72,17 @@ class Server:
 def all_servers():
     result = []
 
-    def add(library, what, key, **more):
-        result.append(Server(len(result) + 1, library, what, key, **more))
+    def add(implementation, what, key, **more):
+        result.append(Server(len(result) + 1, implementation, what, key, **more))
 
-    for library in (OPENSSL, GNUTLS, NSS):
+    for implementation in (OPENSSL, GNUTLS, NSS):
         for key in ("rsa", "ecdsa"):
             for suite in SUITES:
-                add(library, f"{key}, {suite}", key, suite=suite)
+                add(implementation, f"{key}, {suite}", key, suite=suite)
         for bits, suite in ((256, AES_128), (384, AES_256)):
             # NSS asks for another key share with a cookie, the others without.
-            add(library, f"only P-{bits}", "ecdsa", suite=suite, curve_bits=bits)
-        add(library, "client certificate wanted", "ecdsa", suite=AES_256, request=True)
+            add(implementation, f"only P-{bits}", "ecdsa", suite=suite, curve_bits=bits)
+        add(implementation, "client certificate wanted", "ecdsa", suite=AES_256, request=True)
     add(OPENSSL, "padded records", "rsa", suite=AES_128, padded=True)
     add(OPENSSL, "a chain of 90 KB", "huge", suite=CHACHA)
     add(S_SERVER, "small records", "rsa", suite=AES_256, small=True)
@@ -104,7 +104,7 @@ def make_certificates(directory, servers):
     database.mkdir()
     succeed(["certutil", "-N", "-d", database, "--empty-password"])
     for server in servers:
-        if server.library == NSS:
+        if server.implementation == NSS:
             bundle = directory / f"{server.stem}.p12"
             made.run("pkcs12", "-export", "-in", made.path(server.stem + ".pem"), "-inkey",
                      made.path(server.stem + ".key"), "-name", server.stem, "-passout", "pass:",
@@ -172,11 +172,11 @@ def commands(directory, files, servers):
     """What to run, all in the foreground."""
     config = directory / "nginx.conf"
     config.write_text(nginx_config(directory, files, [server for server in servers
-                                                      if server.library == OPENSSL]))
+                                                      if server.implementation == OPENSSL]))
     yield ["nginx", "-p", directory, "-c", config]
     for server in servers:
-        if server.library != OPENSSL:
-            yield COMMANDS[server.library](server, files)
+        if server.implementation != OPENSSL:
+            yield COMMANDS[server.implementation](server, files)
 
 
 def nft_rules(servers):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main() of tests whose mbufs, pools, tables and devices are real: those need DPDK's environment, which starts once in a
-// process: in plain memory, without devices, and without root.
+// The main() of tests whose mbufs, pools, tables and devices are real: those need DPDK's
+// environment, which starts once in a process: in plain memory, without devices, and without root.
 #include <gtest/gtest.h>
 #include <rte_eal.h>
 #include <rte_log.h>
