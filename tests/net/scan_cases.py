@@ -176,7 +176,8 @@ def loss(bed, report):
     """The same with 5 % of all packets lost in each direction."""
     database = bed.fresh("loss.db")
     with bed.loss(5):
-        scan = bed.scan(database, *RATE, "-P", "6", "--stateful-wait", "20")
+        # Nobody here is slow, and nothing blocks for a while: the rests need not be long.
+        scan = bed.scan(database, *RATE, "-P", "6", "-c", "3", "--stateful-wait", "20")
     report.note(f"the scan took {scan.took_s:.0f} s")
     check_findings(bed, report, database, bed.pair_truth, bed.host_truth)
     check_interceptor(bed, report, database)
