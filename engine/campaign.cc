@@ -106,6 +106,7 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
   runner_ = std::make_unique<PassRunner>(
       *port_, config.targets.blocked, trust_, config.verdict_rules, keys_, *config.clock, stop_,
       PassRunner::Config{config.rate_packets_per_second, config.bandwidth_bits_per_second});
+  cost_before_ = cost_so_far();
 }
 
 CampaignSummary Campaign::run() {
@@ -131,6 +132,7 @@ CampaignSummary Campaign::run() {
   if (!stopping() && !config_.trace.alone) report();
 
   round_->commit(true);
+  note_stage_cost();
   CampaignSummary summary;
   summary.status = status();
   summary.round = round_->record;
@@ -140,6 +142,8 @@ CampaignSummary Campaign::run() {
   summary.targets_total = config_.targets.targets.size();
   summary.blocked_total = config_.targets.blocked.size();
   summary.verdicts = round_->verdicts();
+  summary.stages = stage_costs_;
+  summary.huge_pages = port_->huge_pages();
   for (size_t outcome = 0; outcome < packet_outcome_words.size(); ++outcome) {
     uint64_t& count = summary.packets[std::string(packet_outcome_words[outcome])];
     for (const auto& worker : runner_->figures()) count += worker->figures().packets[outcome];
@@ -148,12 +152,14 @@ CampaignSummary Campaign::run() {
 }
 
 void Campaign::report() {
+  note_stage_cost();
   round_->record.stage = Stage::done;
   round_->record.pass = 0;
   round_->record.ended_ms = config_.clock->unix_ms();
 }
 
 void Campaign::begin_stage(Stage stage) {
+  note_stage_cost();
   round_->record.stage = stage;
   round_->record.pass = 0;
   round_->record.position = 0;

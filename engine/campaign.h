@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/judge/interceptors.h"
 #include "engine/judge/verdict_rule.h"
@@ -98,6 +99,16 @@ struct CampaignStatus {
   bool cooling_down = false;
 };
 
+// What a stage took.
+struct StageCost {
+  Stage stage = Stage::discover;
+  double elapsed_s = 0;  // on the machine's clock, also in a simulated country
+  uint64_t probes = 0, sent = 0, received = 0;
+  // Processor time of the workers' busy rounds (plan/busy_time.h), of a simulated country's, and of
+  // the whole process, polling included.
+  double busy_s = 0, peer_busy_s = 0, process_s = 0;
+};
+
 // What a campaign did, for the summary and the metadata file.
 struct CampaignSummary {
   CampaignStatus status;  // the last one
@@ -110,6 +121,8 @@ struct CampaignSummary {
                                  // with the kernel"
   uint64_t targets_total = 0, blocked_total = 0;
   std::array<uint64_t, verdict_count> verdicts{};
+  std::vector<StageCost> stages;  // in order, as far as this run came
+  bool huge_pages = false;
 };
 
 // Runs a campaign to its end, or until stop >= 1 (ends cleanly: no new probes, replies awaited for

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <stdexcept>
 
 #include "engine/limits.h"
@@ -178,6 +179,34 @@ void Campaign::note_position() {
     round_->record.position = passed_.front().second;
     passed_.pop_front();
   }
+}
+
+StageCost Campaign::cost_so_far() const {
+  timespec process{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &process);
+  const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
+  return {.stage = config_.trace.alone ? Stage::trace : round_->record.stage,
+          .elapsed_s = now.count(),
+          .probes = figure(&WorkerFigures::probes),
+          .sent = figure(&WorkerFigures::sent),
+          .received = figure(&WorkerFigures::received),
+          .busy_s = static_cast<double>(figure(&WorkerFigures::busy_ns)) / 1e9,
+          .peer_busy_s = static_cast<double>(port_->peer_busy_ns()) / 1e9,
+          .process_s = static_cast<double>(process.tv_sec) + static_cast<double>(process.tv_nsec) / 1e9};
+}
+
+void Campaign::note_stage_cost() {
+  const StageCost now = cost_so_far();
+  const StageCost& before = cost_before_;
+  stage_costs_.push_back({.stage = now.stage,
+                          .elapsed_s = now.elapsed_s - before.elapsed_s,
+                          .probes = now.probes - before.probes,
+                          .sent = now.sent - before.sent,
+                          .received = now.received - before.received,
+                          .busy_s = now.busy_s - before.busy_s,
+                          .peer_busy_s = now.peer_busy_s - before.peer_busy_s,
+                          .process_s = now.process_s - before.process_s});
+  cost_before_ = now;
 }
 
 CampaignStatus Campaign::status() const {

@@ -101,6 +101,9 @@ class Campaign {
   void report();
 
   void begin_stage(Stage stage);
+  // Everything so far; `stage` is the round's.
+  StageCost cost_so_far() const;
+  void note_stage_cost();
   uint64_t busiest_as_addresses() const;
   void on_discovered(uint32_t address, const Judgement& judgement, const ClientHello& hello);
   void ask(std::vector<Question>& questions,
@@ -163,6 +166,8 @@ class Campaign {
   NameTable names_;
   std::map<uint32_t, HostRecord> found_;  // hosts of this round, by address
 
+  StageCost cost_before_;  // of this stage
+  std::vector<StageCost> stage_costs_;
   uint64_t passes_begun_ = 0;
   uint64_t to_trace_ = 0, traced_ = 0;  // pairs
   std::set<Link> injecting_links_;      // that were located so far

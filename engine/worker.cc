@@ -95,6 +95,7 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
   bool list_done = false;
   uint32_t idle_rounds = 0;
   uint32_t published_ms = 0;
+  busy_time_.begin();
   while (true) {
     now_ticks_ = clock_.ticks();
     now_ms_ = static_cast<uint32_t>(clock_ms());
@@ -121,7 +122,7 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
                 control.answered.load() >= control.targets)) {
       break;
     }
-    transmit();
+    const uint32_t transmitted = transmit();
     if (now_ms_ - transmitted_ms_ > device_dead_ms) {
       control.device_dead.store(true);
       control.stop.store(2);
@@ -135,8 +136,12 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
       take_turns(received + probed > 0, control);
       continue;
     }
+    busy_time_.end_round(received + transmitted > 0);
     idle_rounds = received + probed == 0 ? idle_rounds + 1 : 0;
-    if (idle_rounds > empty_rounds) rte_delay_us_sleep(nap_us);
+    if (idle_rounds > empty_rounds) {
+      rte_delay_us_sleep(nap_us);
+      busy_time_.end_nap();
+    }
   }
   abandon_all();
   while (!hand_over() && control.stop.load() < 2) rte_delay_us_sleep(nap_us);
@@ -224,25 +229,41 @@ uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
   if (rte_pktmbuf_alloc_bulk(transmitter_.pool, frames.data(), allowed) != 0) return 0;
   std::array<Target, limits::burst> targets;
   const uint32_t taken = list.take(std::span(targets).first(allowed), clock_ms());
-  uint32_t written = 0;
-  for (uint32_t i = 0; i < taken; ++i) {
-    const auto [address, variant] = targets[i];
-    const rte_ether_addr& hop = transmitter_.next_hop->of(address);
-    if (rte_is_zero_ether_addr(&hop)) continue;  // a neighbour that is not there
-    if (pass_->paths.empty()) {
-      const uint16_t source_port = pass_->cookie.source_port(address, variant);
-      syn_.write(frames[written], hop, address, source_port,
-                 pass_->cookie.sequence(address, source_port, variant));
-    } else {
-      write_path_probe(frames[written], transmitter_.endpoint, hop, *pass_, address, variant);
-    }
-    transmitter_.frames[transmitter_.count++] = frames[written++];
-  }
+  const uint32_t written = pass_->paths.empty() ? write_syns(std::span(targets).first(taken), frames)
+                                                : write_path_probes(std::span(targets).first(taken), frames);
+  std::copy_n(frames.begin(), written, transmitter_.frames.begin() + transmitter_.count);
+  transmitter_.count += written;
   if (written < allowed) rte_pktmbuf_free_bulk(frames.data() + written, allowed - written);
   probes_ += taken;
   polite.sent(taken, 0);
   if (taken > 0) control.last_probe_ms.store(now_ms_, std::memory_order_relaxed);
   return taken;
+}
+
+// To each target that has a next hop, in the first of the frames; returns how many.
+uint32_t Worker::write_syns(std::span<const Target> targets, std::span<rte_mbuf* const> frames) {
+  std::array<uint16_t, limits::burst> source_ports;
+  std::array<uint32_t, limits::burst> sequences;
+  pass_->cookie.number(targets, std::span(source_ports).first(targets.size()),
+                       std::span(sequences).first(targets.size()));
+  uint32_t written = 0;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const rte_ether_addr& hop = transmitter_.next_hop->of(targets[i].address);
+    if (rte_is_zero_ether_addr(&hop)) continue;  // a neighbour that is not there
+    syn_.write(frames[written++], hop, targets[i].address, source_ports[i], sequences[i]);
+  }
+  return written;
+}
+
+uint32_t Worker::write_path_probes(std::span<const Target> targets,
+                                   std::span<rte_mbuf* const> frames) {
+  uint32_t written = 0;
+  for (const auto [address, variant] : targets) {
+    const rte_ether_addr& hop = transmitter_.next_hop->of(address);
+    if (rte_is_zero_ether_addr(&hop)) continue;
+    write_path_probe(frames[written++], transmitter_.endpoint, hop, *pass_, address, variant);
+  }
+  return written;
 }
 
 // How many connections the table can still take, less those that probes on their way will open.
@@ -261,12 +282,13 @@ uint32_t Worker::room_for_answers() {
 
 // Everything that leaves passes here: the blocklist is checked once more, and the rate learns what
 // was sent.
-void Worker::transmit() {
+uint32_t Worker::transmit() {
   if (transmitter_.count == 0) {
     transmitted_ms_ = now_ms_;
-    return;
+    return 0;
   }
   uint32_t kept = 0;
+  std::array<uint16_t, Transmitter::capacity> lengths;
   for (uint32_t i = 0; i < transmitter_.count; ++i) {
     rte_mbuf* frame = transmitter_.frames[i];
     const auto* ethernet = rte_pktmbuf_mtod(frame, const rte_ether_hdr*);
@@ -277,14 +299,13 @@ void Worker::transmit() {
       rte_pktmbuf_free(frame);
       continue;
     }
+    lengths[kept] = frame->data_len;
     transmitter_.frames[kept++] = frame;
   }
   transmitter_.count = kept;
-  uint64_t bytes = 0;
-  std::array<uint16_t, Transmitter::capacity> lengths;
-  for (uint32_t i = 0; i < kept; ++i) lengths[i] = transmitter_.frames[i]->data_len;
   const uint16_t sent =
       rte_eth_tx_burst(port_.id(), queue_, transmitter_.frames.data(), static_cast<uint16_t>(kept));
+  uint64_t bytes = 0;
   if (sent > 0) transmitted_ms_ = now_ms_;
   for (uint16_t i = 0; i < sent; ++i) bytes += lengths[i];
   std::copy(transmitter_.frames.begin() + sent, transmitter_.frames.begin() + kept,
@@ -293,6 +314,7 @@ void Worker::transmit() {
   sent_ += sent;
   sent_bytes_ += bytes;
   pacer_.sent(sent, bytes);
+  return sent;
 }
 
 // Observations to the judges. False: their ring is full, some are left here.
@@ -337,6 +359,9 @@ void Worker::publish(const WorkList& list, PassControl& control) {
   put(figures_.blocked, blocked_frames_);
   put(figures_.position, list.position());
   put(figures_.open, connections_.open());
+  const BusyTime::Share share = busy_time_.take();
+  figures_.busy_ns.fetch_add(share.busy_ns, std::memory_order_relaxed);
+  figures_.processor_ns.fetch_add(share.all_ns, std::memory_order_relaxed);
   for (size_t i = 0; i < packets_.size(); ++i) put(figures_.packets[i], packets_[i]);
 }
 

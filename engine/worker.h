@@ -13,6 +13,7 @@
 #include "engine/flow/connections.h"
 #include "engine/flow/pass.h"
 #include "engine/flow/transmitter.h"
+#include "engine/plan/busy_time.h"
 #include "engine/plan/clock.h"
 #include "engine/plan/pacer.h"
 #include "engine/plan/work_list.h"
@@ -39,6 +40,8 @@ struct PassControl {
 struct WorkerFigures {
   std::atomic<uint64_t> sent{0}, sent_bytes{0}, received{0}, probes{0}, transmit_dropped{0},
       answered{0}, blocked{0}, position{0}, open{0};
+  // Processor time in rounds of the loop that moved something, and in all (plan/busy_time.h).
+  std::atomic<uint64_t> busy_ns{0}, processor_ns{0};
   std::array<std::atomic<uint64_t>, packet_outcome_words.size()> packets{};
 };
 
@@ -68,8 +71,11 @@ class Worker {
  private:
   uint32_t receive();
   uint32_t probe(WorkList& list, Pacer& polite, PassControl& control);
+  uint32_t write_syns(std::span<const Target> targets, std::span<rte_mbuf* const> frames);
+  uint32_t write_path_probes(std::span<const Target> targets, std::span<rte_mbuf* const> frames);
   uint32_t room_for_answers();
-  void transmit();
+  // How many frames left.
+  uint32_t transmit();
   void abandon_all();
   bool hand_over();
   void take_turns(bool busy, PassControl& control);
@@ -105,6 +111,7 @@ class Worker {
   uint64_t handed_over_ = 0;  // observations of this pass
   uint64_t awaited_ = 0;      // so many of them must be judged before time goes on, in lockstep
   uint64_t sent_ = 0, sent_bytes_ = 0, received_ = 0, probes_ = 0, blocked_frames_ = 0;
+  BusyTime busy_time_;
   WorkerFigures figures_;
 };
 

@@ -20,6 +20,16 @@ class Aes128 {
     for (int round = 1; round < 10; ++round) block = _mm_aesenc_si128(block, round_keys_[round]);
     return _mm_aesenclast_si128(block, round_keys_[10]);
   }
+  // Several blocks round by round: each waits 40 cycles for its own rounds, but eight of them
+  // together hardly longer.
+  template <size_t count>
+  void encrypt(__m128i (&blocks)[count]) const {
+    for (__m128i& block : blocks) block = _mm_xor_si128(block, round_keys_[0]);
+#pragma GCC unroll 9
+    for (int round = 1; round < 10; ++round)
+      for (__m128i& block : blocks) block = _mm_aesenc_si128(block, round_keys_[round]);
+    for (__m128i& block : blocks) block = _mm_aesenclast_si128(block, round_keys_[10]);
+  }
 
  private:
   __m128i round_keys_[11];

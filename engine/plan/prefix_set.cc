@@ -129,6 +129,7 @@ void PrefixSet::freeze() {
   before_.clear();
   by_address_.clear();
   by_rank_.clear();
+  touched_.clear();
   frozen_ = true;
   if (ranges_.empty()) return;
 
@@ -142,6 +143,11 @@ void PrefixSet::freeze() {
     while (range < ranges_.size() && ranges_[range].last < slot << 16) ++range;
     by_address_.push_back(range);
   }
+
+  touched_.resize((index_slots - 1) / 64);
+  for (const AddressRange range_of : ranges_)
+    for (uint32_t slot = range_of.first >> 16; slot <= range_of.last >> 16; ++slot)
+      touched_[slot / 64] |= uint64_t{1} << slot % 64;
 
   rank_shift_ = 0;
   while ((size() - 1) >> rank_shift_ >= index_slots - 1) ++rank_shift_;

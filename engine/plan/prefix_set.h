@@ -46,7 +46,12 @@ class PrefixSet {
   uint32_t address(uint64_t rank) const;
   // The rank of an address, nullopt if it is not in the set. Data plane, likewise.
   std::optional<uint64_t> rank(uint32_t address) const;
-  bool contains(uint32_t address) const { return rank(address).has_value(); }
+  // A bit answers for most addresses that are not in a set of few or large ranges.
+  bool contains(uint32_t address) const {
+    const uint32_t slot = address >> 16;
+    return !touched_.empty() && (touched_[slot / 64] >> slot % 64 & 1) != 0 &&
+           rank(address).has_value();
+  }
   const std::vector<AddressRange>& ranges() const { return ranges_; }
 
  private:
@@ -57,6 +62,7 @@ class PrefixSet {
   std::vector<uint32_t> by_address_;  // by upper 16 bits: first range that ends at or behind them
   std::vector<uint32_t> by_rank_;     // by rank >> rank_shift_: the range that holds that rank
   uint32_t rank_shift_ = 0;
+  std::vector<uint64_t> touched_;  // a bit for each value of an address's upper 16 bits
 };
 
 }  // namespace steppe

@@ -2,9 +2,16 @@
 #include "engine/plan/work_list.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace steppe {
+namespace {
+
+// Targets that are looked up together.
+constexpr size_t walked_at_once = 64;
+
+}  // namespace
 
 AddressSweep::AddressSweep(const PrefixSet& addresses, const AnswerMap& answers, uint64_t seed,
                            Slice slice, uint64_t from_position, uint64_t max_targets)
@@ -29,15 +36,19 @@ AddressSweep::AddressSweep(const PrefixSet& addresses, const AnswerMap& answers,
 
 uint32_t AddressSweep::take(std::span<Target> out, int64_t) {
   uint32_t taken = 0;
-  while (taken < out.size()) {
-    const auto rank = left_ == 0 ? std::nullopt : walk_.next();
-    if (!rank) {
-      done_ = true;
-      break;
+  while (taken < out.size() && !done_) {
+    // Ranks first, answers then: the misses of many look-ups at once cost little more than one.
+    std::array<uint64_t, walked_at_once> ranks;
+    const size_t wanted = std::min({ranks.size(), out.size() - taken, left_});
+    size_t walked = 0;
+    for (std::optional<uint64_t> rank; walked < wanted && (rank = walk_.next()); ++walked) {
+      ranks[walked] = *rank;
+      answers_.prefetch(*rank);
     }
-    --left_;
-    if (answers_.get(*rank) != Answer::none) continue;
-    out[taken++] = {addresses_.address(*rank), 0};
+    left_ -= walked;
+    done_ = walked < wanted || left_ == 0;
+    for (const uint64_t rank : std::span(ranks).first(walked))
+      if (answers_.get(rank) == Answer::none) out[taken++] = {addresses_.address(rank), 0};
   }
   return taken;
 }
@@ -87,22 +98,40 @@ PairSweep::PairSweep(std::span<const uint32_t> hosts, uint32_t columns, uint32_t
       order_(permuted(hosts.size(), seed)),
       sweeps_(sweep_order(controls, columns - controls)) {
   position_ = from_position / stride_ * stride_ + slice.first();
+  if (order_.empty()) return;
+  place_ = position_ % order_.size();
+  sweep_ = position_ / order_.size();
+}
+
+// A division for each target would cost as much as all the rest.
+void PairSweep::advance() {
+  position_ += stride_;
+  for (place_ += stride_; place_ >= order_.size(); place_ -= order_.size()) ++sweep_;
 }
 
 uint32_t PairSweep::take(std::span<Target> out, int64_t) {
+  struct Pair {
+    uint32_t host, column;
+  };
   uint32_t taken = 0;
   const uint32_t tests = columns_ - controls_;
-  for (; taken < out.size() && position_ < positions(); position_ += stride_) {
-    const uint32_t host = order_[position_ % order_.size()];
-    const uint32_t sweep = sweeps_[position_ / order_.size()];
-    const uint32_t column =
-        sweep < controls_
-            ? sweep
-            // 32 bits of the offset: with 64 the sum could overflow, and the order break there.
-            : static_cast<uint32_t>(controls_ +
-                                    (sweep - controls_ + (mix(seed_ + host) >> 32)) % tests);
-    if (answers_.get(uint64_t{host} * columns_ + column) != Answer::none) continue;
-    out[taken++] = {hosts_[host], column};
+  const auto index = [this](Pair pair) { return uint64_t{pair.host} * columns_ + pair.column; };
+  while (taken < out.size() && !exhausted()) {
+    // As in AddressSweep::take().
+    std::array<Pair, walked_at_once> pairs;
+    const size_t wanted = std::min(pairs.size(), out.size() - taken);
+    size_t walked = 0;
+    for (; walked < wanted && !exhausted(); ++walked, advance()) {
+      const uint32_t host = order_[place_];
+      const uint32_t sweep = sweeps_[sweep_];
+      // 32 bits of the offset: with 64 the sum could overflow, and the order break there.
+      const auto test = static_cast<uint32_t>(
+          sweep < controls_ ? 0 : (sweep - controls_ + (mix(seed_ + host) >> 32)) % tests);
+      pairs[walked] = {host, sweep < controls_ ? sweep : controls_ + test};
+      answers_.prefetch(index(pairs[walked]));
+    }
+    for (const Pair pair : std::span(pairs).first(walked))
+      if (answers_.get(index(pair)) == Answer::none) out[taken++] = {hosts_[pair.host], pair.column};
   }
   return taken;
 }

@@ -13,13 +13,9 @@
 #include "engine/plan/answer_map.h"
 #include "engine/plan/permutation.h"
 #include "engine/plan/prefix_set.h"
+#include "engine/plan/target.h"
 
 namespace steppe {
-
-struct Target {
-  uint32_t address;  // host byte order
-  uint32_t variant;  // see plan/cookie.h
-};
 
 // One worker's part of a pass. Not thread-safe, but for position().
 class WorkList {
@@ -80,10 +76,13 @@ class PairSweep final : public WorkList {
   uint64_t positions() const override { return uint64_t{order_.size()} * sweeps_.size(); }
 
  private:
+  void advance();
+
   std::span<const uint32_t> hosts_;
   const AnswerMap& answers_;
   uint32_t columns_, controls_;
   uint64_t seed_, position_, stride_;
+  uint64_t place_ = 0, sweep_ = 0;  // of the position: in the order, and which sweep
   std::vector<uint32_t> order_;   // host indices, permuted
   std::vector<uint32_t> sweeps_;  // by sweep: a control's column, or controls + test sweep number
 };

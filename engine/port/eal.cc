@@ -63,7 +63,7 @@ Eal start_eal(const EalConfig& config) {
   Eal eal;
   // Reserving huge pages in memory files needs root; without them everything works, at about half
   // the rate.
-  eal.huge_pages = geteuid() == 0 && free_huge_mb() >= config.memory_mb;
+  eal.huge_pages = config.huge_pages && geteuid() == 0 && free_huge_mb() >= config.memory_mb;
   std::vector<std::string> arguments = {"steppe",
                                         "--lcores",
                                         lcore_map(config.workers),

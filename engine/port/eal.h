@@ -12,6 +12,7 @@ struct EalConfig {
   uint16_t workers = 1;
   std::vector<std::string> pci;  // devices that DPDK may use; empty: none
   uint32_t memory_mb = 512;
+  bool huge_pages = true;  // take them where enough are free
   bool verbose = false;  // DPDK's own log
 };
 

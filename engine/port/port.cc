@@ -15,6 +15,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "engine/plan/busy_time.h"
 #include "engine/plan/operator_error.h"
 #include "engine/port/eal.h"
 #include "engine/port/interface.h"
@@ -83,18 +84,34 @@ struct PeerLoop {
   const Clock* clock = nullptr;
   unsigned lcore = 0;
   std::atomic<bool> stop{false};
+  std::atomic<uint64_t> busy_ns{0};
 };
 
 // Empty rounds before a nap, and its length: worker.cc has why.
 constexpr uint32_t peer_empty_rounds = 64;
 constexpr unsigned peer_nap_us = 20;
+// How often it says how busy it was.
+constexpr uint64_t peer_told_ns = 1'000'000;
 
 int run_peer(void* argument) {
   auto& loop = *static_cast<PeerLoop*>(argument);
   uint32_t empty_rounds = 0;
+  uint64_t told_ns = 0;
+  BusyTime busy_time;
+  busy_time.begin();
   while (!loop.stop.load(std::memory_order_relaxed)) {
-    empty_rounds = loop.peer->step(loop.clock->elapsed_ns()) == 0 ? empty_rounds + 1 : 0;
-    if (empty_rounds > peer_empty_rounds) rte_delay_us_sleep(peer_nap_us);
+    const uint64_t now_ns = loop.clock->elapsed_ns();
+    const bool busy = loop.peer->step(now_ns) > 0;
+    busy_time.end_round(busy);
+    if (now_ns - told_ns > peer_told_ns) {
+      loop.busy_ns.fetch_add(busy_time.take().busy_ns, std::memory_order_relaxed);
+      told_ns = now_ns;
+    }
+    empty_rounds = busy ? 0 : empty_rounds + 1;
+    if (empty_rounds > peer_empty_rounds) {
+      rte_delay_us_sleep(peer_nap_us);
+      busy_time.end_nap();
+    }
   }
   return 0;
 }
@@ -142,10 +159,12 @@ Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const Pr
   eal_config.workers = static_cast<uint16_t>(config.workers + (peer_lcore ? 1 : 0));
   eal_config.memory_mb = base_memory_mb + worker_memory_mb * config.workers +
                          (config.peer != nullptr ? peer_memory_mb : 0);
+  eal_config.huge_pages = config.huge_pages;
   eal_config.verbose = config.verbose;
   if (!config.pci.empty()) eal_config.pci.push_back(config.pci);
   const Eal eal = start_eal(eal_config);
   lcores_ = eal.worker_lcores;
+  huge_pages_ = eal.huge_pages;
   try {
     if (config.peer != nullptr)
       open_peer(config, clock);
@@ -282,6 +301,10 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
   configure_device(config.workers);
   answers_arp_ = true;
   description_ = "net_af_packet on " + config.interface + ", " + queue_words();
+}
+
+uint64_t Port::peer_busy_ns() const {
+  return device_->peer_loop ? device_->peer_loop->busy_ns.load(std::memory_order_relaxed) : 0;
 }
 
 // Two devices, back to back: what one sends the other receives, queue by queue.

@@ -35,7 +35,8 @@ struct PortConfig {
   // answers to these ports come to us alone.
   uint16_t source_port_first = 61000;
   uint32_t source_port_count = 65536 - 61000;
-  uint16_t workers = 1;  // --cores
+  uint16_t workers = 1;    // --cores
+  bool huge_pages = true;  // take them where enough are free
   bool verbose = false;  // DPDK's own log
 };
 
@@ -67,6 +68,9 @@ class Port {
   const NextHop& next_hop() const { return next_hop_; }
   // Whether ARP requests for our address are the engine's to answer.
   bool answers_arp() const { return answers_arp_; }
+  // Processor time of the peer's lcore in rounds that moved something; 0: there is none.
+  uint64_t peer_busy_ns() const;
+  bool huge_pages() const { return huge_pages_; }
   // "net_af_xdp on scan0, 1 queue, 198.18.0.2 shared with the kernel"
   const std::string& description() const { return description_; }
   // Frames that the device or its pool dropped: imissed + ierrors + rx_nombuf.
@@ -87,6 +91,7 @@ class Port {
   NextHop next_hop_;
   bool answers_arp_ = false;
   Peer* peer_ = nullptr;
+  bool huge_pages_ = false;
   std::string description_;
 };
 

@@ -8,18 +8,6 @@
 namespace steppe {
 namespace {
 
-uint16_t fold(uint32_t sum) {
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
-}
-
-// The two 16-bit words of a value as they lie in memory, added up: RFC 1071 sums do not depend on
-// byte order.
-uint32_t words(rte_be32_t value) {
-  return (value & 0xffff) + (value >> 16);
-}
-
 void write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, uint16_t total_bytes,
                      rte_be32_t destination) {
   std::memset(ip, 0, sizeof *ip);
@@ -67,27 +55,8 @@ SynTemplate::SynTemplate(const Endpoint& endpoint) {
   tcp->rx_win = rte_cpu_to_be_16(syn_window);
   std::memcpy(tcp + 1, syn_options, sizeof syn_options);
   ip_sum_ = rte_raw_cksum(ip, sizeof *ip);
-  tcp_sum_ = rte_raw_cksum(tcp, 32) + words(ip->src_addr) + rte_cpu_to_be_16(IPPROTO_TCP) +
+  tcp_sum_ = rte_raw_cksum(tcp, 32) + checksum_words(ip->src_addr) + rte_cpu_to_be_16(IPPROTO_TCP) +
              rte_cpu_to_be_16(32);
-}
-
-void SynTemplate::write(rte_mbuf* frame, const rte_ether_addr& next_hop, uint32_t host,
-                        uint16_t source_port, uint32_t sequence) const {
-  auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
-  std::memcpy(static_cast<void*>(ethernet), bytes_, syn_frame_bytes);
-  auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
-  auto* tcp = reinterpret_cast<rte_tcp_hdr*>(ip + 1);
-  ethernet->dst_addr = next_hop;
-  ip->dst_addr = rte_cpu_to_be_32(host);
-  tcp->src_port = rte_cpu_to_be_16(source_port);
-  tcp->sent_seq = rte_cpu_to_be_32(sequence);
-  // RFC 1624's idea turned round: the template's sum stands, only what was patched is added.
-  const uint32_t destination = words(ip->dst_addr);
-  ip->hdr_checksum = static_cast<uint16_t>(~fold(ip_sum_ + destination));
-  tcp->cksum =
-      static_cast<uint16_t>(~fold(tcp_sum_ + destination + tcp->src_port + words(tcp->sent_seq)));
-  frame->data_len = syn_frame_bytes;
-  frame->pkt_len = syn_frame_bytes;
 }
 
 void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
@@ -156,7 +125,7 @@ bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte
   const auto tcp_bytes =
       static_cast<uint16_t>(rte_be_to_cpu_16(ip->total_length) - rte_ipv4_hdr_len(ip));
   const uint16_t pseudo_header = rte_ipv4_phdr_cksum(ip, 0);
-  return fold(uint32_t{rte_raw_cksum(tcp, tcp_bytes)} + pseudo_header) == 0xffff ||
+  return fold_checksum(uint32_t{rte_raw_cksum(tcp, tcp_bytes)} + pseudo_header) == 0xffff ||
          tcp->cksum == pseudo_header;
 }
 

@@ -28,6 +28,8 @@ constexpr Subcommand subcommands[] = {
     {"query", "show what is known of a host, or of a host and a name", run_query},
     {"fingerprint", "JA3 and JA4 of the ClientHellos in captures, and of those that steppe sends",
      run_fingerprint},
+    {"bench", "how fast this machine does what a scan does, beside the floor of its devices",
+     run_bench},
     {"sim", "simulated countries: what is true of them, and one on an interface", run_sim},
 };
 

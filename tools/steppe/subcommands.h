@@ -11,6 +11,7 @@ int run_trace(int argc, const char* const* argv);
 int run_export(int argc, const char* const* argv);
 int run_query(int argc, const char* const* argv);
 int run_fingerprint(int argc, const char* const* argv);
+int run_bench(int argc, const char* const* argv);
 int run_sim(int argc, const char* const* argv);
 
 }  // namespace steppe

@@ -696,7 +696,7 @@ TEST_F(Sweeps, AbandonClosesBothEnds) {
 TEST_F(Sweeps, NumbersMayPassThroughZero) {
   const uint32_t wrapping = ask(wrapping_host, 0, 2, 0, wrapping_variant);
   Server server(*this, wrapping_host, wrapping);
-  ASSERT_EQ(server.client_isn, 0u - 51);
+  ASSERT_GT(server.client_isn, 0u - 100);
   server.syn_ack();
   const auto frames = server.hear();
   ASSERT_EQ(frames.size(), 2u);

@@ -5,6 +5,7 @@
 
 #include <random>
 #include <set>
+#include <vector>
 
 #include "engine/limits.h"
 
@@ -130,6 +131,28 @@ TEST(Cookie, PortAndSequenceAreIndependentFunctions) {
     }
   }
   EXPECT_LE(equal, 10u);  // 1.5 expected
+}
+
+TEST(Cookie, ManyAtOnceAreWhatEachIs) {
+  std::mt19937_64 random(2);
+  for (const uint32_t count : {1u, 2u, 4536u, 65535u}) {
+    const Cookie cookie(key, static_cast<uint16_t>(65536 - count), count);
+    for (size_t size = 0; size <= 33; ++size) {
+      std::vector<Target> targets(size);
+      for (Target& target : targets)
+        target = {random_32(random), random_32(random) % limits::variants};
+      std::vector<uint16_t> ports(size);
+      std::vector<uint32_t> sequences(size);
+      cookie.number(targets, ports, sequences);
+      for (size_t i = 0; i < size; ++i) {
+        const auto [address, variant] = targets[i];
+        ASSERT_EQ(ports[i], cookie.source_port(address, variant));
+        ASSERT_EQ(sequences[i], cookie.sequence(address, ports[i], variant));
+        const uint32_t first = cookie.source_port(address, 0) - (65536 - count);
+        ASSERT_EQ(ports[i], 65536 - count + (first + variant) % count);
+      }
+    }
+  }
 }
 
 // --- Places: connections of a host on the same ports, one above the other

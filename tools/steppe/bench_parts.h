@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The benchmarks of steppe bench, one file each.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/port/port.h"
+#include "tools/steppe/bench_report.h"
+
+namespace steppe {
+
+struct BenchOptions {
+  PortConfig port;           // -i, --vdev ...; nothing: what each benchmark has in memory
+  double seconds = 2;        // of each run
+  uint32_t runs = 5;         // medians are printed
+  uint64_t addresses = 0;    // of syn; 0: as many as the device may be sent to
+  uint32_t hosts = 0, names = 0;  // of pairs; 0: its own
+  std::string scratch;       // a directory for what has to be on disk; removed at the end
+  bool verbose = false;
+};
+
+// Each starts DPDK, so there is one of them to a process. Throw OperatorError.
+std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machine);
+std::vector<BenchRow> bench_pairs(const BenchOptions& options, BenchMachine& machine);
+
+}  // namespace steppe
