@@ -60,7 +60,9 @@ uint64_t free_huge_mb() {
 }  // namespace
 
 Eal start_eal(const EalConfig& config) {
-  Eal eal;
+  // DPDK starts once: who comes later has what the first one asked for.
+  static Eal eal;
+  if (!eal.worker_lcores.empty()) return eal;
   // Reserving huge pages in memory files needs root; without them everything works, at about half
   // the rate.
   eal.huge_pages = config.huge_pages && geteuid() == 0 && free_huge_mb() >= config.memory_mb;

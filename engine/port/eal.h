@@ -22,7 +22,8 @@ struct Eal {
   bool huge_pages = false;
 };
 
-// Starts DPDK; once per process. With huge pages where enough are free, without them otherwise.
+// Starts DPDK, once per process: a later call changes nothing, and REQUIRES no more workers than the
+// first. With huge pages where enough are free, without them otherwise.
 // Workers have a processor of their own while there is one left for the rest of the program; on
 // smaller machines the scheduler shares. Throws OperatorError when DPDK cannot start.
 Eal start_eal(const EalConfig& config);

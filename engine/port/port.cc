@@ -130,6 +130,7 @@ struct Port::Device {
   std::unique_ptr<PeerLoop> peer_loop;
   uint16_t peer_port = UINT16_MAX;
   std::vector<rte_ring*> wires;
+  std::vector<const char*> ring_devices;  // as DPDK names them
   std::unique_ptr<XdpFilter> filter;
   std::string vdev;  // name of a device that we plugged in
   InterfaceFacts interface;
@@ -193,6 +194,8 @@ Port::~Port() {
     rte_eth_dev_stop(device_->peer_port);
     rte_eth_dev_close(device_->peer_port);
   }
+  // Closing leaves their names taken.
+  for (const char* name : device_->ring_devices) rte_eal_hotplug_remove("vdev", name);
   for (rte_ring* wire : device_->wires) rte_ring_free(wire);
   if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
   device_->filter.reset();
@@ -324,7 +327,9 @@ void Port::open_peer(const PortConfig& config, const Clock& clock) {
     return static_cast<uint16_t>(port);
   };
   id_ = open("steppe_engine", in, out);
+  device_->ring_devices.push_back("net_ring_steppe_engine");
   device_->peer_port = open("steppe_peer", out, in);
+  device_->ring_devices.push_back("net_ring_steppe_peer");
   configure_device(config.workers);
 
   const uint16_t peer_port = device_->peer_port;
