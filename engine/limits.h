@@ -45,6 +45,17 @@ inline constexpr uint32_t silence_ms = 8000;
 // for, a round trip later.
 inline constexpr uint32_t flight_pause_ms = 500;
 
+// How long an acknowledgement may wait for something to go with (RFC 9293 3.8.6.3: less than half a
+// second). Linux waits 40 ms, Windows 200.
+inline constexpr uint32_t acknowledgement_delay_ms = 100;
+
+// Of what a server says before its leaf: the ServerHello's body, where it is not known (two lists
+// of 32 bytes, and some extensions).
+inline constexpr uint32_t server_hello_bytes = 120;
+// The rest of it: two records' headers, two messages', two lengths; and a server_name extension,
+// which comes only with names that the server knows (RFC 6066 3).
+inline constexpr uint32_t before_leaf_bytes = 5 + 5 + 4 + 4 + 3 + 3 + 4;
+
 // A flow that is older ends at its next event, whatever trickles in (a tarpit's byte now and then
 // is news); without an event its silence ends it.
 inline constexpr uint32_t flow_lifetime_ms = 60000;

@@ -95,6 +95,7 @@ Asked Campaign::asked_with_baseline(const Pass& pass, const Observation& observa
 void Campaign::note_server_hello(HostRecord& host, const Judgement& judgement) {
   host.tls_version = judgement.hello.version;
   host.cipher_suite = judgement.hello.cipher_suite;
+  host.server_hello_bytes = judgement.hello.bytes;
   host.server_extensions = judgement.hello.extensions;
   if (host.server_extensions.size() > limits::server_extensions)
     host.server_extensions.resize(limits::server_extensions);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/limits.h"
+
 namespace steppe {
 namespace {
 
@@ -11,6 +13,17 @@ namespace {
 // show.
 constexpr std::chrono::seconds commit_interval{1};
 constexpr size_t commit_bytes = 8 << 20;
+
+// What is encrypted has to be read to its end.
+uint32_t wanted_bytes(const ProbedHost& host) {
+  constexpr uint16_t tls12 = 0x0303;
+  if (host.record.tls_version == 0 || host.record.tls_version > tls12) return 0;
+  const uint32_t hello_bytes = host.record.server_hello_bytes == 0
+                                   ? limits::server_hello_bytes
+                                   : host.record.server_hello_bytes;
+  return static_cast<uint32_t>(limits::before_leaf_bytes + hello_bytes +
+                               host.chain.front().size());
+}
 
 std::string bytes_of(const Digest& digest) {
   return {digest.begin(), digest.end()};
@@ -57,7 +70,8 @@ void Round::set_hosts(std::vector<ProbedHost> hosts, bool fresh) {
     plans_.push_back({.baseline_leaf = host.chain.front(),
                       .own_control = host.record.control_mode != ControlMode::control_names,
                       .own_name = host.record.own_name,
-                      .hello = hello_of(host.record)});
+                      .hello = hello_of(host.record),
+                      .wanted_bytes = wanted_bytes(host)});
   }
   address_set_.freeze();
   matrix_.emplace(hosts_.size(), columns());

@@ -6,6 +6,7 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_prefetch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -99,11 +100,12 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
   while (true) {
     now_ticks_ = clock_.ticks();
     now_ms_ = static_cast<uint32_t>(clock_ms());
-    // Answers wait in the NIC while the judges are behind: TCP will say again what is lost there.
-    const bool handed_over = hand_over();
-    const uint32_t received = handed_over ? receive() : 0;
+    // Answers wait in the NIC while the judges are behind, or the device takes no more of ours: TCP
+    // will say again what is lost there.
+    const bool may_receive = hand_over() && transmitter_.room() >= reply_room;
+    const uint32_t received = may_receive ? receive() : 0;
     // Nobody is called silent whose answer may still wait in the NIC.
-    if (handed_over && received < limits::burst) connections_.on_timers(now_ms_, timers_per_round);
+    if (may_receive && received < limits::burst) connections_.on_timers(now_ms_, timers_per_round);
     uint32_t probed = 0;
     const int stop = control.stop.load(std::memory_order_relaxed);
     // Sweeps are long, and half of one says nothing.
@@ -162,55 +164,69 @@ void Worker::abandon_all() {
   transmit();
 }
 
-// A burst of frames: read once, then to the connections, to ARP, or away.
+// A burst of frames: read once, their connections looked up together, then each to its connection,
+// to ARP, or away.
 uint32_t Worker::receive() {
   std::array<rte_mbuf*, limits::burst> frames;
   const uint16_t received = rte_eth_rx_burst(port_.id(), queue_, frames.data(), frames.size());
+  // A NIC or another core has written them: all misses of a burst at once cost little more than
+  // one.
   for (uint16_t i = 0; i < received; ++i) {
-    rte_mbuf* frame = frames[i];
-    if (rte_pktmbuf_linearize(frame) != 0) {
-      count(PacketOutcome::malformed);
-      rte_pktmbuf_free(frame);
-      continue;
-    }
-    const ReceivedFrame read = read_frame(frame, transmitter_.endpoint);
-    switch (read.kind) {
-      case FrameKind::tcp:
-        if (!pass_->paths.empty() && read.segment.host_port == pass_->path_port) {
-          count(on_path_segment(*pass_, read.segment, transmitter_));
-          break;
-        }
-        count(connections_.on_segment(frame, read.segment, now_ms_));
-        continue;  // the connections own the frame now
-      case FrameKind::icmp_error:
-        count(pass_->paths.empty() ? connections_.on_icmp(read.icmp)
-                                   : on_path_error(*pass_, read.icmp));
-        break;
-      case FrameKind::echo_reply:
-        count(pass_->paths.empty() ? PacketOutcome::other : on_path_echo(*pass_, read.echo));
-        break;
-      case FrameKind::arp:
-        count(PacketOutcome::arp);
-        if (port_.answers_arp() && transmitter_.room() > 0 &&
-            answer_arp(frame, transmitter_.endpoint)) {
-          transmitter_.frames[transmitter_.count++] = frame;
-          continue;
-        }
-        break;
-      case FrameKind::other:
-        count(PacketOutcome::other);
-        break;
-      case FrameKind::bad_checksum:
-        count(PacketOutcome::bad_checksum);
-        break;
-      case FrameKind::malformed:
-        count(PacketOutcome::malformed);
-        break;
-    }
-    rte_pktmbuf_free(frame);
+    const auto* const bytes = rte_pktmbuf_mtod(frames[i], const uint8_t*);
+    rte_prefetch0(bytes);
+    rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
   }
+  std::array<ReceivedFrame, limits::burst> read;
+  std::array<FlowTable::Key, limits::burst> keys{};
+  for (uint16_t i = 0; i < received; ++i) {
+    const bool whole = rte_pktmbuf_linearize(frames[i]) == 0;
+    read[i].kind = FrameKind::malformed;
+    if (whole) read[i] = read_frame(frames[i], transmitter_.endpoint);
+    if (read[i].kind == FrameKind::tcp)
+      keys[i] = {read[i].segment.host, read[i].segment.local_port};
+  }
+  std::array<Flow*, limits::burst> flows{};
+  connections_.find(std::span(keys).first(received), std::span(flows).first(received));
+  for (uint16_t i = 0; i < received; ++i) count(dispatch(frames[i], read[i], flows[i]));
   received_ += received;
   return received;
+}
+
+// Takes the mbuf. flow: where its connection probably is.
+PacketOutcome Worker::dispatch(rte_mbuf* frame, const ReceivedFrame& read, Flow* flow) {
+  auto outcome = PacketOutcome::other;
+  switch (read.kind) {
+    case FrameKind::tcp:
+      if (pass_->paths.empty() || read.segment.host_port != pass_->path_port)
+        return connections_.on_segment(frame, read.segment, now_ms_, flow);
+      outcome = on_path_segment(*pass_, read.segment, transmitter_);
+      break;
+    case FrameKind::icmp_error:
+      outcome = pass_->paths.empty() ? connections_.on_icmp(read.icmp)
+                                     : on_path_error(*pass_, read.icmp);
+      break;
+    case FrameKind::echo_reply:
+      if (!pass_->paths.empty()) outcome = on_path_echo(*pass_, read.echo);
+      break;
+    case FrameKind::arp:
+      outcome = PacketOutcome::arp;
+      if (port_.answers_arp() && transmitter_.room() > 0 &&
+          answer_arp(frame, transmitter_.endpoint)) {
+        transmitter_.frames[transmitter_.count++] = frame;
+        return outcome;
+      }
+      break;
+    case FrameKind::other:
+      break;
+    case FrameKind::bad_checksum:
+      outcome = PacketOutcome::bad_checksum;
+      break;
+    case FrameKind::malformed:
+      outcome = PacketOutcome::malformed;
+      break;
+  }
+  rte_pktmbuf_free(frame);
+  return outcome;
 }
 
 // New SYNs (or path probes), as many as the rate allows, and only while there is room for what they

@@ -70,6 +70,7 @@ class Worker {
 
  private:
   uint32_t receive();
+  PacketOutcome dispatch(rte_mbuf* frame, const ReceivedFrame& read, Flow* flow);
   uint32_t probe(WorkList& list, Pacer& polite, PassControl& control);
   uint32_t write_syns(std::span<const Target> targets, std::span<rte_mbuf* const> frames);
   uint32_t write_path_probes(std::span<const Target> targets, std::span<rte_mbuf* const> frames);

@@ -72,8 +72,9 @@ Connections::~Connections() {
 
 // --- From the SYN-ACK to the hello ---------------------------------------------------------------
 
-PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms) {
-  Flow* flow = table_.find(segment.host, segment.local_port);
+PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms,
+                                      Flow* found) {
+  Flow* flow = table_.check(found, segment.host, segment.local_port);
   if (flow == nullptr || segment.host_port != transmitter_.endpoint.target_port) {
     rte_pktmbuf_free(frame);
     return without_flow(segment, now_ms);
@@ -115,6 +116,9 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
   }
   if (segment.payload_bytes == 0 && (segment.flags & fin_flag) == 0) {
     rte_pktmbuf_free(frame);
+    // A byte that was acknowledged long ago asks whether we still keep our window shut, or are
+    // there (RFC 9293 3.8.6.1, 3.8.4).
+    if (ahead < 0) send_acknowledgement(*flow);
     return PacketOutcome::acknowledgement;
   }
   return on_data(*flow, frame, segment, now_ms);
@@ -178,6 +182,9 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   FlowSide& side = table_.side(flow);
   side.started_ms = now_ms;
   side.window = segment.window;
+  side.scales_windows = segment.scales_windows;
+  if (const uint32_t wanted = pass_->wanted_bytes(flow->host); wanted > 0)
+    limit_window(*flow, wanted);
   side.segment_bytes = std::clamp<uint16_t>(
       segment.announced_mss == 0 ? segment_bytes_default : segment.announced_mss, segment_bytes_min,
       segment_bytes_max);
@@ -238,15 +245,42 @@ void Connections::send_pieces(Flow& flow, std::span<const uint8_t> bytes, uint32
     Reach reach;
     if (ttl != 0) reach = {.ttl = ttl, .identification = identification_of(sequence, ttl)};
     transmitter_.segment(flow.address, flow.source_port, sequence, flow.receive_next,
-                         bytes.empty() ? ack_flag | psh_flag : ack_flag, piece, reach);
+                         bytes.empty() ? ack_flag | psh_flag : ack_flag, piece, reach,
+                         announced_window(flow));
     sequence += static_cast<uint32_t>(piece.size());
   }
   side.acknowledgement_owed = false;
 }
 
+// A flight is asked for up to the end of the leaf that is expected. If it is there, no segment
+// behind it has to be sent, carried, and answered with a RST.
+void Connections::limit_window(Flow& flow, uint32_t bytes) {
+  FlowSide& side = table_.side(&flow);
+  // What is not scaled can say no more; what is, is said in units.
+  constexpr uint32_t unit = 1u << window_scale;
+  if (!side.scales_windows && bytes > segment_window) return;
+  side.window_limited = true;
+  side.window_edge =
+      flow.receive_next + (side.scales_windows ? (bytes + unit - 1) / unit * unit : bytes);
+}
+
+void Connections::lift_window(Flow& flow) {
+  table_.side(&flow).window_limited = false;
+}
+
+// What is left up to the edge, which never moves back (RFC 9293 3.8.6).
+uint16_t Connections::announced_window(const Flow& flow) {
+  const FlowSide& side = table_.side(&flow);
+  const int32_t left = distance(side.window_edge, flow.receive_next);
+  if (!side.window_limited) return segment_window;
+  if (left <= 0) return 0;
+  constexpr int32_t unit = 1 << window_scale;
+  return static_cast<uint16_t>(side.scales_windows ? (left + unit - 1) / unit : left);
+}
+
 void Connections::send_acknowledgement(Flow& flow) {
   transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next, ack_flag,
-                       {}, reach(flow));
+                       {}, reach(flow), announced_window(flow));
   table_.side(&flow).acknowledgement_owed = false;
 }
 
@@ -336,17 +370,26 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
   }
   // Data says that the hello has arrived; of a second one only its acknowledgement does, or what is
   // encrypted with its share.
-  if (!side.hello_retried || flow.tls.encrypted() || flow.hello_acknowledged == side.hello_bytes) {
-    flow.state = static_cast<uint32_t>(FlowState::receiving);
-    restart_timer(flow, flow.tls.may_be_over() ? TimerClass::pause : TimerClass::silence, now_ms);
-  }
+  const bool hello_arrived =
+      !side.hello_retried || flow.tls.encrypted() || flow.hello_acknowledged == side.hello_bytes;
+  if (hello_arrived) flow.state = static_cast<uint32_t>(FlowState::receiving);
   // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC
   // 9293 3.7.4) the rest waits for our ACK.
-  if (side.acknowledgement_owed || filled_gap || fresh_bytes < full_segment_bytes ||
-      (segment.flags & psh_flag) != 0)
-    send_acknowledgement(flow);
-  else
+  const bool pushed = (segment.flags & psh_flag) != 0;
+  const bool waits = side.window_limited
+                         ? flow.tls.leaf_may_match() && !pushed && announced_window(flow) > 0
+                         : !side.acknowledgement_owed && !pushed && !filled_gap &&
+                               fresh_bytes >= full_segment_bytes;
+  TimerClass timer = flow.tls.may_be_over() ? TimerClass::pause : TimerClass::silence;
+  if (waits) {
     side.acknowledgement_owed = true;
+    if (timer == TimerClass::silence) timer = TimerClass::acknowledgement;
+  } else {
+    // It is not all as expected, or longer: now the host may say the rest.
+    lift_window(flow);
+    send_acknowledgement(flow);
+  }
+  if (hello_arrived) restart_timer(flow, timer, now_ms);
   return PacketOutcome::data;
 }
 
@@ -592,6 +635,11 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
     restart_timer(flow, next, now_ms);
     send_hello(flow);
     return;
+  }
+  if (side.timer == static_cast<uint8_t>(TimerClass::acknowledgement)) {
+    lift_window(flow);
+    send_acknowledgement(flow);
+    return restart_timer(flow, TimerClass::silence, now_ms);
   }
   if (side.timer == static_cast<uint8_t>(TimerClass::pause)) {
     if (flow.held == nullptr) return end(flow, Ending::encrypted, 0, 0);

@@ -34,8 +34,14 @@ class Connections {
   // REQUIRES that no connection is open. The pass is kept by reference until the next call.
   void begin_pass(Pass& pass) { pass_ = &pass; }
 
-  // Takes the mbuf. What became of it is the return value. now: the worker's clock.
-  PacketOutcome on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms);
+  // Looks up the connections of a burst of segments at once.
+  void find(std::span<const FlowTable::Key> keys, std::span<Flow*> flows) {
+    if (table_.size() > 0) table_.find(keys, flows);
+  }
+  // Takes the mbuf. What became of it is the return value. now: the worker's clock. found: what
+  // find() said; null: it has not been asked, or found none.
+  PacketOutcome on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms,
+                           Flow* found = nullptr);
   PacketOutcome on_icmp(const IcmpError& icmp);
   // Runs at most `most` timers that are due.
   void on_timers(uint32_t now_ms, uint32_t most);
@@ -69,6 +75,9 @@ class Connections {
   void send_pieces(Flow& flow, std::span<const uint8_t> bytes, uint32_t sequence, uint8_t ttl);
   void answer_retry(Flow& flow, uint8_t ttl, uint32_t now_ms);
   void send_acknowledgement(Flow& flow);
+  void limit_window(Flow& flow, uint32_t bytes);
+  void lift_window(Flow& flow);
+  uint16_t announced_window(const Flow& flow);
   void begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms);
   void send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint32_t now_ms);
   void note_answer(Flow& flow, const Segment& segment, uint32_t now_ms);

@@ -41,12 +41,15 @@ struct FlowSide {
   uint16_t hello_sent;     // bytes of it that ever went out: SND.NXT - initial_sequence - 1
   uint16_t window;         // the host's, as last announced, at most 65,535
   uint16_t segment_bytes;  // the longest payload that the host takes in one segment
-  uint8_t timer;           // TimerClass
+  uint32_t window_edge;    // the host is asked for no bytes from this sequence number on, while
+  uint8_t window_limited : 1;  // this is set
+  uint8_t scales_windows : 1;  // the host does
+  uint8_t timer : 6;           // TimerClass
   uint8_t retransmissions : 3;
   uint8_t acknowledgement_owed : 1;
   uint8_t hello_retried : 1;  // a HelloRetryRequest heads the flight, and is answered
   uint8_t held_segments;
 };
-static_assert(sizeof(FlowSide) == 28);
+static_assert(sizeof(FlowSide) == 32);
 
 }  // namespace steppe

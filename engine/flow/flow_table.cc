@@ -4,19 +4,17 @@
 #include <rte_errno.h>
 #include <rte_hash_crc.h>
 #include <rte_lcore.h>
+#include <rte_prefetch.h>
 
+#include <array>
 #include <stdexcept>
 
+#include "engine/limits.h"
+
 namespace steppe {
-namespace {
 
-// Eight bytes without padding: the hash reads them all.
-struct Key {
-  uint32_t address;
-  uint32_t source_port;
-};
-
-}  // namespace
+// Without padding: the hash reads all of it.
+static_assert(sizeof(FlowTable::Key) == 8);
 
 FlowTable::FlowTable(const std::string& name, uint32_t capacity) : capacity_(capacity) {
   rte_hash_parameters parameters{};
@@ -48,6 +46,20 @@ Flow* FlowTable::find(uint32_t address, uint16_t source_port) {
   return position < 0 ? nullptr : &flows_[position];
 }
 
+void FlowTable::find(std::span<const Key> keys, std::span<Flow*> flows) {
+  std::array<const void*, limits::burst> pointers;
+  std::array<int32_t, limits::burst> positions;
+  for (size_t i = 0; i < keys.size(); ++i) pointers[i] = &keys[i];
+  rte_hash_lookup_bulk(hash_, pointers.data(), static_cast<uint32_t>(keys.size()),
+                       positions.data());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    flows[i] = positions[i] < 0 ? nullptr : &flows_[positions[i]];
+    if (positions[i] < 0) continue;
+    rte_prefetch0(flows[i]);
+    rte_prefetch0(&sides_[positions[i]]);
+  }
+}
+
 Flow* FlowTable::open(uint32_t address, uint16_t source_port) {
   if (size_ >= capacity_) return nullptr;
   const Key key{address, source_port};
@@ -65,6 +77,7 @@ Flow* FlowTable::open(uint32_t address, uint16_t source_port) {
 void FlowTable::close(Flow* flow) {
   const Key key{flow->address, flow->source_port};
   rte_hash_del_key(hash_, &key);
+  flow->address = 0;  // nobody's: see check()
   --size_;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,19 @@ class FlowTable {
   uint32_t capacity() const { return capacity_; }
   uint32_t size() const { return size_; }
   Flow* find(uint32_t address, uint16_t source_port);
+  // Where find() would look for many keys at once, in the time that the slowest of them takes; the
+  // flows are on their way to the cache. At most limits::burst keys; both spans of one length.
+  struct Key {
+    uint32_t address;
+    uint32_t source_port;
+  };
+  void find(std::span<const Key> keys, std::span<Flow*> flows);
+  // What find() for many has said may be out of date.
+  Flow* check(Flow* found, uint32_t address, uint16_t source_port) {
+    if (found != nullptr && found->address == address && found->source_port == source_port)
+      return found;
+    return find(address, source_port);
+  }
   // A zeroed flow for a key that is not there; null when the table is full.
   Flow* open(uint32_t address, uint16_t source_port);
   // REQUIRES that its mbufs and its timer are gone.

@@ -21,17 +21,19 @@ enum class TimerClass : uint8_t {
   silence,
   sweep,
   pause,
+  acknowledgement,
 };
 
 class FlowTimers {
  public:
   static constexpr uint32_t none = UINT32_MAX;
-  static constexpr std::array<uint32_t, 6> duration_ms = {limits::retransmission_first_ms,
+  static constexpr std::array<uint32_t, 7> duration_ms = {limits::retransmission_first_ms,
                                                           limits::retransmission_first_ms * 2,
                                                           limits::retransmission_first_ms * 4,
                                                           limits::silence_ms,
                                                           limits::sweep_look_ms,
-                                                          limits::flight_pause_ms};
+                                                          limits::flight_pause_ms,
+                                                          limits::acknowledgement_delay_ms};
 
   // sides: one for each flow index; kept by reference.
   explicit FlowTimers(std::span<FlowSide> sides) : sides_(sides) {}

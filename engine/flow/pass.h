@@ -28,6 +28,9 @@ struct HostPlan {
   bool own_control = false;  // controls are asked with `own_name` (empty: without a name)
   std::string own_name;
   uint8_t hello = 0;  // of the pass's
+  // No more is asked for at first: as far into the server's flight as the leaf ends, if all is as
+  // expected; 0: all of it.
+  uint32_t wanted_bytes = 0;
 };
 
 // What the random bytes of a connection's hello are made of: the same in each retransmission, and
@@ -104,6 +107,9 @@ struct Pass {
   }
   std::span<const uint8_t> baseline(uint32_t host) const {
     return hosts.empty() ? std::span<const uint8_t>{} : hosts[host].baseline_leaf;
+  }
+  uint32_t wanted_bytes(uint32_t host) const {
+    return hosts.empty() || !sweeps.empty() ? 0 : hosts[host].wanted_bytes;
   }
 };
 

@@ -124,7 +124,7 @@ PacketOutcome on_path_segment(Pass& pass, const Segment& segment, Transmitter& t
   note(pass, *host, variant);
   if ((segment.flags & RTE_TCP_RST_FLAG) != 0) return PacketOutcome::refused;
   transmitter.segment(segment.host, segment.local_port, segment.acknowledgement, 0,
-                      RTE_TCP_RST_FLAG, {}, {}, pass.path_port);
+                      RTE_TCP_RST_FLAG, {}, {}, segment_window, pass.path_port);
   return PacketOutcome::syn_ack_opened;
 }
 

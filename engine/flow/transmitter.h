@@ -30,7 +30,7 @@ struct Transmitter {
   // other_port: of the host, if it is not the target port.
   void segment(uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
                uint8_t flags, std::span<const uint8_t> payload = {}, Reach reach = {},
-               uint16_t other_port = 0) {
+               uint16_t window = segment_window, uint16_t other_port = 0) {
     const rte_ether_addr& hop = next_hop->of(host);
     rte_mbuf* frame =
         room() == 0 || rte_is_zero_ether_addr(&hop) ? nullptr : rte_pktmbuf_alloc(pool);
@@ -41,7 +41,7 @@ struct Transmitter {
     Endpoint from = endpoint;
     if (other_port != 0) from.target_port = other_port;
     write_segment(frame, from, hop, host, source_port, sequence, acknowledgement, flags, payload,
-                  reach);
+                  reach, window);
     frames[count++] = frame;
   }
 };

@@ -95,6 +95,7 @@ void read_extension(uint32_t type, std::span<const uint8_t> data, ServerHello& h
 ServerHello read_server_hello(std::span<const uint8_t> body) {
   ByteReader reader{body};
   ServerHello hello;
+  hello.bytes = static_cast<uint32_t>(body.size());
   const auto version = reader.number(2);
   const auto random = reader.piece(hello_retry_random.size());
   if (!version || !random) return hello;

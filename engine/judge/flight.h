@@ -16,6 +16,7 @@ struct ServerHello {
   uint16_t legacy_version = 0;  // server_version, at most 0x0303
   uint16_t version = 0;         // what was negotiated: 0x0303, 0x0304 ...
   uint16_t cipher_suite = 0;
+  uint32_t bytes = 0;                // of the message's body
   std::vector<uint16_t> extensions;  // their types, in order
   // The server's share; spans point into what was read.
   uint16_t group = 0;

@@ -61,7 +61,7 @@ SynTemplate::SynTemplate(const Endpoint& endpoint) {
 
 void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
                    uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
-                   uint8_t flags, std::span<const uint8_t> payload, Reach reach) {
+                   uint8_t flags, std::span<const uint8_t> payload, Reach reach, uint16_t window) {
   const auto frame_bytes = static_cast<uint16_t>(segment_header_bytes + payload.size());
   auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
@@ -79,7 +79,7 @@ void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_ad
   tcp->recv_ack = rte_cpu_to_be_32(acknowledgement);
   tcp->data_off = 20 / 4 << 4;
   tcp->tcp_flags = flags;
-  tcp->rx_win = rte_cpu_to_be_16(segment_window);
+  tcp->rx_win = rte_cpu_to_be_16(window);
   tcp->cksum = 0;
   tcp->tcp_urp = 0;
   if (!payload.empty()) std::memcpy(tcp + 1, payload.data(), payload.size());
@@ -129,20 +129,22 @@ bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte
          tcp->cksum == pseudo_header;
 }
 
-// The maximum segment size among a SYN's options (RFC 9293 3.7.1); 0: it is not there.
-uint16_t read_mss(std::span<const uint8_t> options) {
-  constexpr uint8_t kind_end = 0, kind_nothing = 1, kind_mss = 2, mss_bytes = 4;
+// What a SYN's options say (RFC 9293 3.7.1, RFC 7323 2.2), as far as they are well-formed.
+void read_syn_options(std::span<const uint8_t> options, Segment& segment) {
+  constexpr uint8_t kind_end = 0, kind_nothing = 1, kind_mss = 2, kind_window_scale = 3,
+                    mss_bytes = 4, window_scale_bytes = 3;
   while (!options.empty() && options[0] != kind_end) {
     if (options[0] == kind_nothing) {
       options = options.subspan(1);
       continue;
     }
-    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return 0;
-    if (options[0] == kind_mss && options[1] == mss_bytes)
-      return static_cast<uint16_t>(options[2] << 8 | options[3]);
+    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return;
+    if (options[0] == kind_mss && options[1] == mss_bytes && segment.announced_mss == 0)
+      segment.announced_mss = static_cast<uint16_t>(options[2] << 8 | options[3]);
+    if (options[0] == kind_window_scale && options[1] == window_scale_bytes)
+      segment.scales_windows = true;
     options = options.subspan(options[1]);
   }
-  return 0;
 }
 
 FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_header_bytes,
@@ -162,9 +164,10 @@ FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_he
   segment.window = rte_be_to_cpu_16(tcp->rx_win);
   segment.flags = tcp->tcp_flags;
   segment.announced_mss = 0;
+  segment.scales_windows = false;
   if ((segment.flags & RTE_TCP_SYN_FLAG) != 0)
-    segment.announced_mss =
-        read_mss({reinterpret_cast<const uint8_t*>(tcp + 1), tcp_header_bytes - sizeof *tcp});
+    read_syn_options({reinterpret_cast<const uint8_t*>(tcp + 1), tcp_header_bytes - sizeof *tcp},
+                     segment);
   segment.ttl = ip->time_to_live;
   segment.payload_offset =
       static_cast<uint16_t>(sizeof(rte_ether_hdr) + ip_header_bytes + tcp_header_bytes);

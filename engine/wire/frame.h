@@ -90,7 +90,8 @@ struct Reach {
 // Any other segment. `payload` may be empty. flags: RTE_TCP_*_FLAG. All numbers in host byte order.
 void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
                    uint32_t host, uint16_t source_port, uint32_t sequence, uint32_t acknowledgement,
-                   uint8_t flags, std::span<const uint8_t> payload, Reach reach = {});
+                   uint8_t flags, std::span<const uint8_t> payload, Reach reach = {},
+                   uint16_t window = segment_window);
 
 // An ICMP echo request (RFC 792) with `cookie` as its data.
 void write_echo_request(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
@@ -104,6 +105,7 @@ struct Segment {
   uint32_t sequence, acknowledgement;
   uint16_t window;
   uint16_t announced_mss;  // of a SYN: the longest segment that the host takes; 0: it says nothing
+  bool scales_windows;     // of a SYN: it offers to (RFC 7323 2.2)
   uint8_t flags;
   uint8_t ttl;
   uint16_t payload_offset;  // from the start of the frame

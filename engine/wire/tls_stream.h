@@ -37,6 +37,8 @@ class TlsStream {
   // Whether a HelloRetryRequest is complete that has not been taken yet: the server awaits another
   // hello (RFC 8446 4.1.4). Forgets it.
   bool take_retry() { return std::exchange(retry_pending_, false); }
+  // False once the leaf differs from the expected one, by length or by a byte.
+  bool leaf_may_match() const { return leaf_may_match_; }
   // Whether what is behind the ServerHello is encrypted.
   bool encrypted() const { return part_ >= Part::encrypted; }
   // Whether an encrypted flight may be at its end: the last record is whole, and there was room for
@@ -87,7 +89,7 @@ class TlsStream {
   uint8_t alert_level_ = 0;  // 0 between alerts
   uint8_t alert_description_ = 0;
   bool hello_seen_ : 1 = false;
-  bool leaf_may_match_ : 1 = true;   // false once the leaf differs, by length or by a byte
+  bool leaf_may_match_ : 1 = true;
   bool random_matches_ : 1 = false;  // so far, that of a HelloRetryRequest
   bool retry_seen_ : 1 = false;
   bool retry_pending_ = false;
