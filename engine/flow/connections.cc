@@ -74,6 +74,7 @@ Connections::~Connections() {
 
 PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms,
                                       Flow* found) {
+  now_ms_ = now_ms;
   Flow* flow = table_.check(found, segment.host, segment.local_port);
   if (flow == nullptr || segment.host_port != transmitter_.endpoint.target_port) {
     rte_pktmbuf_free(frame);
@@ -144,9 +145,17 @@ PacketOutcome Connections::without_flow(const Segment& segment, uint32_t now_ms)
   }
   // As a closed connection answers (RFC 9293 3.10.7.1), so that a server whose RST was lost lets
   // go. Other ports than the target never heard of us.
-  if ((segment.flags & ack_flag) != 0 && segment.host_port == transmitter_.endpoint.target_port)
+  if ((segment.flags & ack_flag) != 0 && segment.host_port == transmitter_.endpoint.target_port &&
+      !is_under_way(segment))
     transmitter_.segment(segment.host, segment.local_port, segment.acknowledgement, 0, rst_flag);
   return PacketOutcome::stray;
+}
+
+// A bare ACK may ask whether the RST was ours (RFC 5961 3.2): it always has its answer.
+bool Connections::is_under_way(const Segment& segment) {
+  const RecentReset& reset = slot_of_reset(segment.host, segment.local_port);
+  return segment.payload_bytes > 0 && reset.address == segment.host && reset.source_port == segment.local_port &&
+         static_cast<uint16_t>(now_ms_ - reset.sent_ms) < limits::reset_under_way_ms;
 }
 
 PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
@@ -616,6 +625,7 @@ void Connections::restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms) {
 }
 
 void Connections::on_timers(uint32_t now_ms, uint32_t most) {
+  now_ms_ = now_ms;
   for (; most > 0 && transmitter_.room() > 0; --most) {
     const uint32_t index = timers_.expired(now_ms);
     if (index == FlowTimers::none) return;
@@ -654,10 +664,7 @@ void Connections::on_timer(Flow& flow, uint32_t now_ms) {
 
 // The one way out: the host is told, the judges are told, the memory is free.
 void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
-  if (ending != Ending::reset) {
-    transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
-                         rst_flag | ack_flag);
-  }
+  if (ending != Ending::reset) reset(flow);
   reset_behind(flow);
   rte_mbuf* flight = nullptr;
   if (ending != Ending::same) std::swap(flight, flow.flight);
@@ -674,6 +681,15 @@ void Connections::end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl) {
   if (!sealed)
     pass_->answers.finish(*pass_->answer_index(flow.host, flow.variant), ending == Ending::same);
   forget(flow);
+}
+
+// Tells the host, once.
+void Connections::reset(const Flow& flow) {
+  transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
+                       rst_flag | ack_flag);
+  slot_of_reset(flow.address, flow.source_port) = {.address = flow.address,
+                                                   .source_port = flow.source_port,
+                                                   .sent_ms = static_cast<uint16_t>(now_ms_)};
 }
 
 void Connections::forget(Flow& flow) {
@@ -726,8 +742,7 @@ void Connections::abandon(uint32_t most) {
   for (uint32_t index = timers_.first(); index != FlowTimers::none && most > 0;
        index = timers_.first(), --most) {
     Flow& flow = table_.flow(index);
-    transmitter_.segment(flow.address, flow.source_port, send_next(flow), flow.receive_next,
-                         rst_flag | ack_flag);
+    reset(flow);
     reset_behind(flow);
     forget(flow);
   }

@@ -4,6 +4,7 @@
 // answered.
 #pragma once
 
+#include <rte_hash_crc.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -89,7 +90,21 @@ class Connections {
   void restart_timer(Flow& flow, TimerClass timer, uint32_t now_ms);
   void on_timer(Flow& flow, uint32_t now_ms);
   void end(Flow& flow, Ending ending, uint8_t detail, uint8_t ttl);
+  void reset(const Flow& flow);
   void forget(Flow& flow);
+  // The RSTs of the last moments. A newer one takes an older one's slot: then a second RST goes
+  // out.
+  struct RecentReset {
+    uint32_t address = 0;
+    uint16_t source_port = 0;
+    uint16_t sent_ms = 0;  // lower half
+  };
+  RecentReset& slot_of_reset(uint32_t address, uint16_t source_port) {
+    const uint32_t hash = rte_hash_crc_4byte(address, source_port);
+    return resets_[hash % limits::resets_remembered];
+  }
+  // Whether a segment of no connection was sent before the host can have heard our RST.
+  bool is_under_way(const Segment& segment);
   void report_unopened(const Segment* segment, const IcmpError* icmp, uint32_t host,
                        uint32_t variant, uint64_t answer_index);
   // SND.UNA and SND.NXT. What is no part of the hello goes out with the latter: it is what a host
@@ -118,6 +133,8 @@ class Connections {
   FlowTimers timers_;
   Pass* pass_ = nullptr;
   uint64_t answered_ = 0;
+  uint32_t now_ms_ = 0;  // on the worker's clock
+  std::vector<RecentReset> resets_{limits::resets_remembered};  // by slot_of_reset()
 };
 
 }  // namespace steppe

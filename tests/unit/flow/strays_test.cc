@@ -131,12 +131,34 @@ TEST_F(Strays, LateSynAckIsResetAndNotAskedAgain) {
   EXPECT_EQ(connections->answered(), 1u);
 }
 
+// A server sends its flight in one go: the rest of it arrives behind our RST, which it has not heard
+// yet.
+TEST_F(Strays, WhatWasUnderWayAtTheEndNeedsNoSecondReset) {
+  server.connect();
+  server.bytes = join({alert(2, 40), noise(3000, 1)});
+  server.send(0, 100);
+  EXPECT_EQ(observe().ending, Ending::alert);
+  expect_reset(server);
+  EXPECT_EQ(server.send(100, 1500), PacketOutcome::stray);
+  wait(limits::reset_under_way_ms - 1);
+  EXPECT_EQ(server.send(1500, 2900), PacketOutcome::stray);
+  EXPECT_TRUE(sent().empty());
+  // Others are reset all the same.
+  Server other(*this, 7, 3);
+  EXPECT_EQ(other.signal(ack), PacketOutcome::stray);
+  EXPECT_EQ(sent().size(), 1u);
+  wait(1);
+  EXPECT_EQ(server.send(100, 1500), PacketOutcome::stray);
+  EXPECT_EQ(sent().size(), 1u);
+}
+
 TEST_F(Strays, WhatFollowsTheEndIsReset) {
   server.connect();
   server.bytes = join({alert(2, 40), noise(3000, 1)});
   server.send(0, 100);
   EXPECT_EQ(observe().ending, Ending::alert);
   expect_reset(server);
+  wait(limits::reset_under_way_ms);
   EXPECT_EQ(server.send(100, 1500), PacketOutcome::stray);
   expect_answer(server.fields(0, ack));
   EXPECT_EQ(server.signal(fin | ack, 3007), PacketOutcome::stray);

@@ -655,6 +655,7 @@ TEST_F(Sweeps, WhatComesAfterTheEndIsReset) {
   box.send(0, 7);
   expect(Ending::alert, 40, 61);
   heard();
+  wait(limits::reset_under_way_ms);
   EXPECT_EQ(box.send(7, 100), PacketOutcome::stray);
   auto frames = sent();
   ASSERT_EQ(frames.size(), 1u);
