@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "engine/drain.h"
 #include "engine/judge/pipeline.h"
 #include "engine/plan/work_list.h"
 #include "engine/round.h"
@@ -128,18 +129,6 @@ SamePathFigures run_same_path(const SamePath& path) {
   SamePathFigures figures;
   const double begun_s = cpu_s(CLOCK_MONOTONIC), begun_cpu_s = cpu_s(CLOCK_PROCESS_CPUTIME_ID);
   Worker worker(path, ring.get(), round.addresses());
-  const auto drain = [&](std::vector<Observation>& out, size_t most) {
-    while (true) {
-      const bool over = worker.done();
-      out.resize(most);
-      const size_t drained = rte_ring_dequeue_burst_elem(
-          ring.get(), out.data(), sizeof(Observation), static_cast<unsigned>(most), nullptr);
-      out.resize(drained);
-      if (drained > 0) return true;
-      if (over) return false;
-      rte_delay_us_sleep(500);
-    }
-  };
   std::mutex mutex;
   int64_t committed_ms = 0;
   const auto commit_if_due = [&] {
@@ -166,7 +155,22 @@ SamePathFigures run_same_path(const SamePath& path) {
                             judgement.observation.time_ms);
     commit_if_due();
   };
-  run_pipeline({drain, ask, write}, judges);
+  Drain::Config config{.rings = {ring.get()},
+                       .over = [&] { return worker.done(); },
+                       .tick =
+                           [&] {
+                             const std::lock_guard lock(mutex);
+                             commit_if_due();
+                           },
+                       .write_same = nullptr};
+  if (!path.judged)
+    config.write_same = [&](std::span<const Observation> observations) {
+      const std::lock_guard lock(mutex);
+      round.answered_same(observations);
+      commit_if_due();
+    };
+  Drain drain(std::move(config));
+  run_pipeline({[&](auto& out, size_t most) { return drain.take(out, most); }, ask, write}, judges);
   round.commit();
   worker.join();
   figures.cpu_s = cpu_s(CLOCK_PROCESS_CPUTIME_ID) - begun_cpu_s - worker.cpu_s();

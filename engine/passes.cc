@@ -107,27 +107,37 @@ uint8_t Campaign::hello_of(const HostRecord& host) const {
 bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
                         uint32_t settle_ms, uint64_t targets,
                         const std::function<Asked(const Observation&)>& ask,
-                        const std::function<void(std::vector<Judgement>&)>& write) {
+                        const std::function<void(std::vector<Judgement>&)>& write,
+                        const std::function<void(std::span<const Observation>)>& write_same) {
   pass_begun_s_ = elapsed_s();
   pass_answered_before_ = figure(&WorkerFigures::answered);
   pass_probes_before_ = figure(&WorkerFigures::probes);
   lists_ = &lists;
   passed_.clear();
   // The judges' writer and the ticks come from different threads.
-  const auto locked_write = [&](std::vector<Judgement>& judgements) {
+  const auto locked = [&](const auto& what) {
     const std::lock_guard lock(write_mutex_);
-    write(judgements);
+    what();
     round_->commit_if_due();
     tell_status();
   };
-  const auto tick = [&] {
-    const std::lock_guard lock(write_mutex_);
-    round_->commit_if_due();
-    tell_status();
-  };
+  PassRunner::Work work{
+      .pass = pass,
+      .lists = lists,
+      .rate = rate,
+      .settle_ms = settle_ms,
+      .targets = targets,
+      .ask = ask,
+      .write = [&](std::vector<Judgement>& judgements) { locked([&] { write(judgements); }); },
+      .tick = [&] { locked([] {}); },
+      .write_same = nullptr};
+  if (write_same != nullptr)
+    work.write_same = [&](std::span<const Observation> observations) {
+      locked([&] { write_same(observations); });
+    };
   bool whole = false;
   try {
-    whole = runner_->run({pass, lists, rate, settle_ms, targets, ask, locked_write, tick});
+    whole = runner_->run(work);
   } catch (...) {
     lists_ = nullptr;
     round_->commit();

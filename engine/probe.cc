@@ -47,7 +47,8 @@ void Campaign::probe() {
         [&](const Observation& observation) { return asked_with_baseline(pass, observation); },
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) on_probed(judgement);
-        });
+        },
+        [&](std::span<const Observation> observations) { round_->answered_same(observations); });
     if (!whole) return;
     round_->record.position = 0;
   }

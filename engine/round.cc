@@ -61,6 +61,7 @@ void Round::set_hosts(std::vector<ProbedHost> hosts, bool fresh) {
   }
   address_set_.freeze();
   matrix_.emplace(hosts_.size(), columns());
+  recorded_.assign(uint64_t{hosts_.size()} * columns(), false);
   record.hosts = addresses_;
   record.host_hellos.clear();
   for (const HostPlan& plan : plans_) record.host_hellos.push_back(plan.hello);
@@ -95,7 +96,7 @@ void Round::load_progress() {
         pair.key.hello != hosts_[*host].record.hello)
       return true;
     const uint64_t at = index(static_cast<uint32_t>(*host), column->second);
-    recorded_.insert(at);
+    recorded_[at] = true;
     for (const TryRecord& made : pair.tries) {
       if (made.round != record.round) continue;
       tries_[at].push_back(made.outcome);
@@ -111,8 +112,7 @@ PairKey Round::key(uint32_t host, uint32_t column) const {
 }
 
 void Round::set_state(uint32_t host, uint32_t column, PairState state) {
-  const PairState before = matrix_->get(host, column);
-  matrix_->set(host, column, state);
+  const PairState before = matrix_->exchange(host, column, state);
   if (before.settled) {
     --settled_;
     --verdicts_[static_cast<size_t>(before.verdict)];
@@ -130,7 +130,7 @@ void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
             {.verdict = Verdict::same, .interference = Interference::no, .settled = true});
   // Most pairs end here. One that was something else in an earlier round has a history to go on
   // with.
-  if (!recorded_.contains(index(host, column))) return;
+  if (!recorded_[index(host, column)]) return;
   Judgement judgement;
   judgement.verdict = Verdict::same;
   judgement.observation.time_ms = time_ms;
@@ -143,6 +143,16 @@ void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
                   .agreeing = 1,
                   .stateful = false},
                  std::nullopt);
+}
+
+void Round::answered_same(std::span<const Observation> observations) {
+  // Their bytes are rows apart: asked for so much ahead, they are there when their turn comes.
+  constexpr size_t ahead = 16;
+  for (size_t i = 0; i < observations.size(); ++i) {
+    if (i + ahead < observations.size())
+      matrix_->prefetch(observations[i + ahead].host, observations[i + ahead].variant);
+    answered_same(observations[i].host, observations[i].variant, observations[i].time_ms);
+  }
 }
 
 void Round::add_try(uint32_t host, uint32_t column, const Judgement& judgement,
@@ -181,7 +191,7 @@ void Round::add_silent_try(uint32_t host, uint32_t column, TryContext context) {
 
 void Round::add(uint32_t host, uint32_t column, const TryRecord& made) {
   batch_.add_try(key(host, column), made);
-  recorded_.insert(index(host, column));
+  recorded_[index(host, column)] = true;
   tries_[index(host, column)].push_back(made.outcome);
   note_sighting(host, column, made);
   const PairState state = matrix_->get(host, column);

@@ -127,7 +127,8 @@ class Campaign {
   bool run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
                 uint32_t settle_ms, uint64_t targets,
                 const std::function<Asked(const Observation&)>& ask,
-                const std::function<void(std::vector<Judgement>&)>& write);
+                const std::function<void(std::vector<Judgement>&)>& write,
+                const std::function<void(std::span<const Observation>)>& write_same = nullptr);
   Slice slice(uint32_t worker) const { return {worker, runner_->workers(), 0, 1}; }
   // Seconds of this campaign, on its clock.
   double elapsed_s() const { return config_.clock->elapsed_s() - begun_s_; }

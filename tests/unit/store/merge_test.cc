@@ -201,9 +201,19 @@ TEST(MergePages, ManyPairsCostFewBytes) {
   EXPECT_LT(batch.bytes(), 6000u);  // as whole pages: a million
 }
 
+TEST(MergePages, NeighboursCostNoMoreThanOne) {
+  PairMatrix matrix(1000, 1000);
+  for (uint64_t row = 0; row < 1000; ++row)
+    for (uint32_t column = 500; column < 590; ++column)
+      matrix.set(row, column, {Verdict::same, Interference::no, true});
+  StoreBatch batch;
+  batch.put_changes(1, matrix);
+  EXPECT_LT(batch.bytes(), 7000u);
+}
+
 TEST(MergePages, OperandsJoinWithoutAPage) {
   const auto merge_operator = make_merge_operator();
-  const std::vector<PageChange> first = {{1, 0x81}}, second = {{1, 0x93}, {2, 0x81}};
+  const std::vector<PageRun> first = {{1, 2, 0x81}}, second = {{1, 1, 0x93}};
   const std::string a = schema::encode_operand(3, first), b = schema::encode_operand(3, second);
   std::string joined;
   ASSERT_TRUE(merge_operator->PartialMergeMulti(schema::page_key(1, 0), {a, b}, &joined, nullptr));
