@@ -247,7 +247,8 @@ BENCHMARK_CAPTURE(same_path, flat_out_judged, SamePath{.pairs = 4'000'000, .judg
 BENCHMARK_CAPTURE(same_path, flat_out, SamePath{.pairs = 20'000'000})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(same_path, at_600_000, SamePath{.pairs = 3'000'000, .pairs_per_second = 600'000})
+BENCHMARK_CAPTURE(same_path, at_600_000,
+                  SamePath{.names = 1000, .pairs = 3'000'000, .pairs_per_second = 600'000})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 

@@ -11,11 +11,6 @@
 namespace steppe {
 namespace {
 
-// How long the drain sleeps while the rings hold less than it can take at once: at a million
-// observations a second they gather 500, so that waking up costs each of them some 10 ns, and no
-// core is kept from the workers. Short against the time that a commit takes.
-constexpr unsigned nap_us = 500;
-
 bool needs_judge(const Observation& observation) {
   return observation.ending != Ending::same || observation.sealed;
 }
@@ -28,7 +23,7 @@ bool Drain::take(std::vector<Observation>& out, size_t most) {
     const bool over = config_.over();
     if (!over && waiting() < most) {
       config_.tick();
-      rte_delay_us_sleep(nap_us);
+      rte_delay_us_sleep(config_.nap_us);
     }
     const size_t wanted = most - out.size();
     const bool emptied = take_burst(out, wanted) < wanted;

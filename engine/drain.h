@@ -22,6 +22,9 @@ class Drain {
     std::vector<rte_ring*> rings;  // of Observations; this is their one consumer
     std::function<bool()> over;    // nothing will be put into the rings any more
     std::function<void()> tick;    // now and then, when the rings hold little
+    // How long to sleep then. Waking up costs some 10 us, which many observations should share, and
+    // a core that workers may be on.
+    unsigned nap_us = 2000;
     // What ended as `same` and is not sealed, in bursts. Null: the judges get these, too.
     std::function<void(std::span<const Observation>)> write_same;
   };

@@ -11,6 +11,9 @@
 namespace steppe {
 namespace {
 
+// In lockstep the country stands still while the judges sleep.
+constexpr unsigned lockstep_nap_us = 100;
+
 struct Launch {
   Worker* worker;
   Pass* pass;
@@ -70,6 +73,7 @@ bool PassRunner::run(const Work& work) {
     control.judged.fetch_add(judgements.size());
   };
   Drain::Config config{.rings = {}, .over = over, .tick = work.tick, .write_same = nullptr};
+  if (clock_.stepped()) config.nap_us = lockstep_nap_us;
   for (const auto& worker : workers_) config.rings.push_back(worker->observations());
   if (work.write_same != nullptr)
     config.write_same = [&](std::span<const Observation> observations) {

@@ -61,7 +61,6 @@ void Round::set_hosts(std::vector<ProbedHost> hosts, bool fresh) {
   }
   address_set_.freeze();
   matrix_.emplace(hosts_.size(), columns());
-  recorded_.assign(uint64_t{hosts_.size()} * columns(), false);
   record.hosts = addresses_;
   record.host_hellos.clear();
   for (const HostPlan& plan : plans_) record.host_hellos.push_back(plan.hello);
@@ -96,7 +95,7 @@ void Round::load_progress() {
         pair.key.hello != hosts_[*host].record.hello)
       return true;
     const uint64_t at = index(static_cast<uint32_t>(*host), column->second);
-    recorded_[at] = true;
+    matrix_->mark(*host, column->second);
     for (const TryRecord& made : pair.tries) {
       if (made.round != record.round) continue;
       tries_[at].push_back(made.outcome);
@@ -130,7 +129,7 @@ void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
             {.verdict = Verdict::same, .interference = Interference::no, .settled = true});
   // Most pairs end here. One that was something else in an earlier round has a history to go on
   // with.
-  if (!recorded_[index(host, column)]) return;
+  if (!matrix_->is_marked(host, column)) return;
   Judgement judgement;
   judgement.verdict = Verdict::same;
   judgement.observation.time_ms = time_ms;
@@ -191,7 +190,7 @@ void Round::add_silent_try(uint32_t host, uint32_t column, TryContext context) {
 
 void Round::add(uint32_t host, uint32_t column, const TryRecord& made) {
   batch_.add_try(key(host, column), made);
-  recorded_[index(host, column)] = true;
+  matrix_->mark(host, column);
   tries_[index(host, column)].push_back(made.outcome);
   note_sighting(host, column, made);
   const PairState state = matrix_->get(host, column);

@@ -121,9 +121,8 @@ class Round {
   std::vector<uint32_t> addresses_;
   PrefixSet address_set_;
   std::vector<HostPlan> plans_;
-  std::optional<PairMatrix> matrix_;
+  std::optional<PairMatrix> matrix_;  // marked: pairs that have a record in the store
   std::unordered_map<uint64_t, std::vector<Try>> tries_;  // of this round, by pair
-  std::vector<bool> recorded_;                            // by pair: it has a record in the store
   std::unordered_set<std::string> stored_certificates_;   // digests already in the store
   std::unordered_map<std::string, std::vector<Digest>> issuer_chains_;  // by issuer SPKI
   // The machine's time also in a simulated country: what is lost by a kill is real.

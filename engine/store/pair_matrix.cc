@@ -36,7 +36,7 @@ PairMatrix::PairMatrix(uint64_t rows, uint32_t columns) : rows_(rows), columns_(
     throw std::length_error("a pair matrix of more than 2^32 pages");
   page_count_ = static_cast<uint32_t>((rows * columns + page_bytes - 1) / page_bytes);
   bytes_ = zeroed<uint8_t>(rows * columns);
-  changed_ = zeroed<uint64_t>(page_count_ * words_in_page);
+  bits_ = zeroed<Bits>(uint64_t{page_count_} * words_in_page);
   dirty_.resize(page_count_);
 }
 
@@ -62,10 +62,10 @@ std::vector<uint8_t> PairMatrix::page(uint32_t index) const {
 
 std::vector<PageRun> PairMatrix::take_changes(uint32_t index) {
   std::vector<PageRun> runs;
-  uint64_t* words = changed_.get() + index * words_in_page;
+  Bits* words = bits_.get() + uint64_t{index} * words_in_page;
   const uint8_t* bytes = bytes_.get() + uint64_t{index} * page_bytes;
   for (size_t word = 0; word < words_in_page; ++word) {
-    for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
+    for (uint64_t bits = words[word].changed; bits != 0; bits &= bits - 1) {
       const size_t offset = word * 64 + static_cast<size_t>(std::countr_zero(bits));
       if (!runs.empty() && runs.back().offset + runs.back().length == offset &&
           runs.back().length < PageRun::longest && runs.back().byte == bytes[offset])
@@ -73,7 +73,7 @@ std::vector<PageRun> PairMatrix::take_changes(uint32_t index) {
       else
         runs.push_back({static_cast<uint16_t>(offset), 1, bytes[offset]});
     }
-    words[word] = 0;
+    words[word].changed = 0;
   }
   return runs;
 }

@@ -44,7 +44,7 @@ struct PageRun {
 };
 
 // rows x columns bytes, row by row. get() is for any thread (workers look up what is left); the
-// rest is the serial writer's. Memory: 9 bits for each pair (the ninth says that it changed), which
+// rest is the serial writer's. Memory: 10 bits for each pair (that it changed, and the mark), which
 // the kernel hands out as they are first written, in huge pages where it has them: a sweep goes
 // from row to row, and each would be another page.
 class PairMatrix {
@@ -67,15 +67,24 @@ class PairMatrix {
     const uint8_t before = load(bytes_[at]);
     if (before == state.byte()) return state;
     store(bytes_[at], state.byte());
-    changed_[at / 64] |= uint64_t{1} << at % 64;
+    bits_[at / 64].changed |= uint64_t{1} << at % 64;
     dirty_[at / page_bytes] = 1;
     return PairState::from(before);
   }
-  // A set() will follow, some others after this.
+  // A bit for each pair that is its owner's, at first unset, and only in memory.
+  void mark(uint64_t row, uint32_t column) {
+    const uint64_t at = row * columns_ + column;
+    bits_[at / 64].marked |= uint64_t{1} << at % 64;
+  }
+  bool is_marked(uint64_t row, uint32_t column) const {
+    const uint64_t at = row * columns_ + column;
+    return (bits_[at / 64].marked >> at % 64 & 1) != 0;
+  }
+  // The pair will be looked at and set soon.
   void prefetch(uint64_t row, uint32_t column) const {
     const uint64_t at = row * columns_ + column;
-    __builtin_prefetch(bytes_.get() + at, 1);
-    __builtin_prefetch(changed_.get() + at / 64, 1);
+    __builtin_prefetch(&bytes_[at], 1);
+    __builtin_prefetch(&bits_[at / 64], 1);
   }
 
   // The last page may be shorter than page_bytes; there is none if there are no pairs.
@@ -102,6 +111,10 @@ class PairMatrix {
     size_t bytes;
     void operator()(void* memory) const;
   };
+  // Of 64 pairs. Side by side, as whoever asks for one wants the other.
+  struct Bits {
+    uint64_t changed, marked;
+  };
   template <typename T>
   using Zeroed = std::unique_ptr<T[], Unmap>;
   template <typename T>
@@ -119,8 +132,8 @@ class PairMatrix {
   uint64_t rows_;
   uint32_t columns_;
   uint32_t page_count_ = 0;
-  Zeroed<uint8_t> bytes_;       // read and written through std::atomic_ref
-  Zeroed<uint64_t> changed_;    // a bit for each byte
+  Zeroed<uint8_t> bytes_;  // read and written through std::atomic_ref
+  Zeroed<Bits> bits_;
   std::vector<uint8_t> dirty_;  // by page: it changed
 };
 

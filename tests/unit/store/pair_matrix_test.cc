@@ -161,5 +161,21 @@ TEST(PairMatrix, ExchangeTellsWhatWasThere) {
   EXPECT_EQ(matrix.get(1, 2), same);
 }
 
+TEST(PairMatrix, MarksAreNobodysChange) {
+  PairMatrix matrix(50, 70);
+  for (const auto& [row, column] : {std::pair(0, 0), {0, 63}, {0, 64}, {49, 69}}) {
+    EXPECT_FALSE(matrix.is_marked(row, column));
+    matrix.mark(row, column);
+    EXPECT_TRUE(matrix.is_marked(row, column));
+  }
+  EXPECT_FALSE(matrix.is_marked(0, 1));
+  EXPECT_FALSE(matrix.is_marked(49, 68));
+  EXPECT_EQ(matrix.get(0, 0), PairState{});
+  EXPECT_TRUE(matrix.take_dirty().empty());
+  matrix.set(0, 63, same);
+  EXPECT_EQ(matrix.take_changes(0), (std::vector<PageRun>{{63, 1, same.byte()}}));
+  EXPECT_TRUE(matrix.is_marked(0, 63));
+}
+
 }  // namespace
 }  // namespace steppe
