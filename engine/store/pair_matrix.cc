@@ -8,12 +8,13 @@
 #include <limits>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 namespace steppe {
 namespace {
 
 constexpr size_t words_in_page = PairMatrix::page_bytes / 64;
-static_assert(PairMatrix::page_bytes - 1 <= std::numeric_limits<uint16_t>::max());
+static_assert(PairMatrix::page_bytes - 1 <= std::numeric_limits<uint16_t>::max(), "see schema.h");
 
 }  // namespace
 
@@ -64,16 +65,21 @@ std::vector<PageRun> PairMatrix::take_changes(uint32_t index) {
   std::vector<PageRun> runs;
   Bits* words = bits_.get() + uint64_t{index} * words_in_page;
   const uint8_t* bytes = bytes_.get() + uint64_t{index} * page_bytes;
-  for (size_t word = 0; word < words_in_page; ++word) {
-    for (uint64_t bits = words[word].changed; bits != 0; bits &= bits - 1) {
-      const size_t offset = word * 64 + static_cast<size_t>(std::countr_zero(bits));
-      if (!runs.empty() && runs.back().offset + runs.back().length == offset &&
-          runs.back().length < PageRun::longest && runs.back().byte == bytes[offset])
-        ++runs.back().length;
-      else
-        runs.push_back({static_cast<uint16_t>(offset), 1, bytes[offset]});
+  const auto append = [&](uint32_t offset, uint8_t byte) {
+    if (!runs.empty() && runs.back().offset + runs.back().length == offset &&
+        runs.back().byte == byte)
+      ++runs.back().length;
+    else
+      runs.push_back({offset, 1, byte});
+  };
+  for (uint32_t word = 0; word < words_in_page; ++word) {
+    for (uint64_t bits = std::exchange(words[word].changed, 0); bits != 0;) {
+      const auto first = static_cast<uint32_t>(std::countr_zero(bits));
+      const auto length = static_cast<uint32_t>(std::countr_one(bits >> first));
+      for (uint32_t offset = word * 64 + first; offset < word * 64 + first + length; ++offset)
+        append(offset, bytes[offset]);
+      bits &= first + length == 64 ? 0 : ~uint64_t{0} << (first + length);
     }
-    words[word].changed = 0;
   }
   return runs;
 }

@@ -477,26 +477,26 @@ std::variant<TryRecord, SettlementRecord> decode_pair_operand(std::string_view k
 namespace {
 
 constexpr size_t run_bytes = 4;  // offset, length less one, state
+constexpr uint32_t longest_run = 256;
 
 }  // namespace
 
 std::string encode_operand(size_t page_size, std::span<const PageRun> changes) {
   std::string operand;
   operand.reserve(2 + run_bytes * changes.size());
-  append_u16(operand, static_cast<uint16_t>(page_size));
-  for (const PageRun& run : changes) {
-    append_u16(operand, run.offset);
-    operand.push_back(static_cast<char>(run.length - 1));
-    operand.push_back(static_cast<char>(run.byte));
-  }
+  append_u16(operand, static_cast<uint16_t>(page_size - 1));
+  for (const PageRun& run : changes)
+    for (uint32_t done = 0; done < run.length; done += longest_run) {
+      append_u16(operand, static_cast<uint16_t>(run.offset + done));
+      operand.push_back(static_cast<char>(std::min(run.length - done, longest_run) - 1));
+      operand.push_back(static_cast<char>(run.byte));
+    }
   return operand;
 }
 
 std::optional<size_t> page_operand_size(std::string_view operand) {
   if (operand.size() % run_bytes != 2) return {};
-  const size_t size = read_u16(operand);
-  if (size == 0 || size > PairMatrix::page_bytes) return {};
-  return size;
+  return read_u16(operand) + size_t{1};
 }
 
 bool apply_page_operand(std::string_view operand, std::string& page) {

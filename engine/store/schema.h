@@ -73,7 +73,7 @@
 //
 //   host operand := { op: 1, v: HOST }
 //   pair operand := { op: 2, v: TRY } | { op: 3, v: SETTLEMENT }
-//   page operand := u16 size of the page, then (u16 offset, u8 length less one, STATE)*
+//   page operand := u16 size of the page less one, then (u16 offset, u8 length less one, STATE)*
 //
 // and a value that a merge could not make sense of becomes a wreck that keeps all of it:
 //

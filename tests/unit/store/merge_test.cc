@@ -167,14 +167,14 @@ TEST(MergeHosts, FirstSeenIsKeptAndTheLatestRoundStays) {
 // Whole pages and changes in any order, over commits, flushes, and compactions, are the matrix.
 TEST(MergePages, ChangesAndWholePagesMakeTheMatrix) {
   constexpr uint64_t rows = 150;
-  constexpr uint32_t columns = 331;
+  constexpr uint32_t columns = 1321;
   Random random(14);
   TemporaryDirectory directory;
   PairMatrix matrix(rows, columns);
   auto store = std::make_unique<Store>(directory.database(), Store::Mode::write);
   for (int turn = 0; turn < 60; ++turn) {
     // Now and then so many that a page is written whole.
-    for (uint64_t i = random.below(turn % 10 == 9 ? 60000 : 300); i > 0; --i)
+    for (uint64_t i = random.below(turn % 10 == 9 ? 200000 : 1200); i > 0; --i)
       matrix.set(random.below(rows), static_cast<uint32_t>(random.below(columns)),
                  {random.one_of<Verdict>(verdict_count), random.one_of<Interference>(3), true});
     StoreBatch batch;

@@ -124,8 +124,8 @@ TEST(PairMatrix, ChangesCarryEverythingThatWasSet) {
       for (const PageRun& run : matrix.take_changes(page)) {
         EXPECT_GE(run.offset, end);
         ASSERT_GE(run.length, 1u);
-        ASSERT_LE(run.length, PageRun::longest);
         end = size_t{run.offset} + run.length;
+        ASSERT_LE(end, matrix.page_size(page));
         for (size_t at = run.offset; at < end; ++at) copy[page].at(at) = run.byte;
       }
       EXPECT_TRUE(matrix.take_changes(page).empty());
@@ -147,8 +147,7 @@ TEST(PairMatrix, NeighboursThatChangedAlikeAreOneRun) {
                                                           {3, 1, usual},
                                                           {5, 2, usual},
                                                           {63, 3, usual},
-                                                          {1000, 256, usual},
-                                                          {1256, 44, usual},
+                                                          {1000, 300, usual},
                                                           {PairMatrix::page_bytes - 1, 1, usual}}));
   EXPECT_TRUE(matrix.take_changes(0).empty());
 }

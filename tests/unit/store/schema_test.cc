@@ -173,8 +173,8 @@ TEST(Schema, BytesOfTheFormat) {
   const std::vector<uint8_t> hellos = {0, 1};
   EXPECT_EQ(bytes_in_hex(schema::encode_hosts(addresses, hellos)), "c000020100c000020201");
   EXPECT_EQ(bytes_in_hex(schema::page_key(1, 2)), "670000000100000002");
-  const std::vector<PageRun> changes = {{5, 256, 0x81}, {16383, 1, 0x93}};
-  EXPECT_EQ(bytes_in_hex(schema::encode_operand(16384, changes)), "40000005ff813fff0093");
+  const std::vector<PageRun> changes = {{5, 257, 0x81}, {16383, 1, 0x93}};
+  EXPECT_EQ(bytes_in_hex(schema::encode_operand(16384, changes)), "3fff0005ff81010500813fff0093");
   EXPECT_EQ(bytes_in_hex(schema::encode(PairRecord{})),
             "a5"
             "62636880"    // ch: []
@@ -480,9 +480,10 @@ TEST(Schema, PageOperands) {
         schema::apply_page_operand(schema::encode_operand(4, std::span(&behind, 1)), page));
   EXPECT_FALSE(schema::apply_page_operand("", page));
   EXPECT_FALSE(schema::apply_page_operand(std::string("\0\x04\0", 3), page));
-  EXPECT_EQ(schema::page_operand_size(std::string("\x40\x00", 2)), 16384u);
-  EXPECT_FALSE(schema::page_operand_size(std::string("\x40\x01", 2)));
-  EXPECT_FALSE(schema::page_operand_size(std::string("\0\0", 2)));
+  EXPECT_EQ(schema::page_operand_size(std::string("\x40\x00", 2)), 16385u);
+  EXPECT_EQ(schema::page_operand_size(std::string("\0\0", 2)), 1u);
+  EXPECT_EQ(schema::page_operand_size(std::string("\xff\xff", 2)), PairMatrix::page_bytes);
+  EXPECT_FALSE(schema::page_operand_size(std::string("\0\0\0", 3)));
 }
 
 }  // namespace
