@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "engine/drain.h"
+#include "engine/judge/drain.h"
 #include "engine/judge/pipeline.h"
 #include "engine/plan/work_list.h"
 #include "engine/round.h"

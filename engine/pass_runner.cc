@@ -6,7 +6,7 @@
 
 #include <stdexcept>
 
-#include "engine/drain.h"
+#include "engine/judge/drain.h"
 
 namespace steppe {
 namespace {

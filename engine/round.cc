@@ -77,14 +77,14 @@ uint8_t Round::hello_of(const HostRecord& host) const {
 // What the store knows of this round's pairs, and which of them had a record in any round.
 void Round::load_progress() {
   store_.load_matrix(record.round, *matrix_);
-  for (uint32_t host = 0; host < hosts_.size(); ++host)
-    for (uint32_t column = 0; column < columns(); ++column) {
-      const PairState state = matrix_->get(host, column);
-      if (!state.settled) continue;
-      ++settled_;
-      ++verdicts_[static_cast<size_t>(state.verdict)];
-      if (state.interference == Interference::yes) ++interfered_;
-    }
+  const std::vector<uint64_t> pairs = matrix_->histogram();
+  for (size_t byte = 0; byte < pairs.size(); ++byte) {
+    const PairState state = PairState::from(static_cast<uint8_t>(byte));
+    if (pairs[byte] == 0 || !state.settled) continue;
+    settled_ += pairs[byte];
+    verdicts_[static_cast<size_t>(state.verdict)] += pairs[byte];
+    if (state.interference == Interference::yes) interfered_ += pairs[byte];
+  }
   std::unordered_map<std::string, uint32_t> columns_by_name;
   for (uint32_t column = 0; column < columns(); ++column)
     columns_by_name.emplace(record.names[column], column);

@@ -110,6 +110,8 @@ class Campaign {
   Asked asked_with_baseline(const Pass& pass, const Observation& observation) const;
   // The place of the hello that a host is asked with, among those of the campaign.
   uint8_t hello_of(const HostRecord& host) const;
+  std::vector<uint64_t> open_pairs() const;  // without any answer, by host
+  std::vector<PairTarget> list_open_pairs() const;
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
   std::vector<TracePair> pairs_to_trace() const;
@@ -137,6 +139,7 @@ class Campaign {
     return told != 0 ? told : country_.as_number(address);
   }
   double polite(std::span<const uint32_t> addresses, std::span<const PairTarget> pairs) const;
+  double polite(std::span<const uint32_t> addresses, std::span<const uint64_t> questions) const;
   uint32_t settle_ms(bool last_pass) const;
   bool stopping() const { return stop_.load() != 0; }
   void tell_status();

@@ -26,7 +26,7 @@ class Drain {
     // a core that workers may be on.
     unsigned nap_us = 2000;
     // What ended as `same` and is not sealed, in bursts. Null: the judges get these, too.
-    std::function<void(std::span<const Observation>)> write_same;
+    std::function<void(std::span<const Observation>)> write_same = nullptr;
   };
   explicit Drain(Config config) : config_(std::move(config)) {}
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/drain.h"
+#include "engine/judge/drain.h"
 
 #include <rte_cycles.h>
 #include <rte_ring.h>
