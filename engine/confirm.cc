@@ -34,7 +34,7 @@ void Campaign::confirm_once(uint32_t try_number) {
   const auto hosts = static_cast<uint32_t>(unsettled.size());
   std::vector<uint64_t> answers_at(hosts + 1, 0);
   std::vector<uint32_t> step_columns;
-  std::vector<PairTarget> questions;  // every step: where the questions gather, the rate must know
+  std::vector<uint64_t> questions(hosts);  // by host: where they gather, the rate must know
   std::vector<std::vector<Sequence>> shares(runner_->workers());
   uint32_t sequences = 0, variants = 1;
   for (uint32_t host = 0; host < hosts; ++host) {
@@ -55,7 +55,7 @@ void Campaign::confirm_once(uint32_t try_number) {
            ++turn)
         control = (control + 1) % names_.controls;
       step_columns.push_back(step % 2 == 0 ? control : tests[step / 2]);
-      questions.push_back({host, step_columns.back()});
+      ++questions[host];
     }
     shares[sequences++ % shares.size()].push_back(
         {host, round_->addresses()[host], steps, answers_at[host]});

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/pass_runner.h"
 
-#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
 #include <stdexcept>
 
+#include "engine/judge/drain.h"
+
 namespace steppe {
 namespace {
 
-// How long the drain sleeps when the rings are empty: short against the time that a page of results
-// takes to the disk, long against a poll.
-constexpr unsigned drain_nap_us = 500;
+// In lockstep the country stands still while the judges sleep.
+constexpr unsigned lockstep_nap_us = 100;
 
 struct Launch {
   Worker* worker;
@@ -60,37 +60,35 @@ bool PassRunner::run(const Work& work) {
     if (rte_eal_remote_launch(run_worker, &launches[i], port_.lcore(static_cast<uint16_t>(i))) != 0)
       throw std::runtime_error("a worker cannot be started");
 
-  const auto drain = [&](std::vector<Observation>& out, size_t most) {
-    while (true) {
-      // Never lowers it: a worker may have raised it, too.
-      for (int seen = control.stop.load(), wanted = stop_.load();
-           seen < wanted && !control.stop.compare_exchange_weak(seen, wanted);) {
-      }
-      // Looked at before the rings: what a worker said before it was done is in them.
-      const bool over = control.workers_done.load() == workers();
-      out.resize(most);
-      size_t drained = 0;
-      for (const auto& worker : workers_)
-        drained += rte_ring_dequeue_burst_elem(worker->observations(), out.data() + drained,
-                                               sizeof(Observation),
-                                               static_cast<unsigned>(most - drained), nullptr);
-      out.resize(drained);
-      if (drained > 0) return true;
-      if (over) return false;
-      work.tick();
-      rte_delay_us_sleep(drain_nap_us);
+  const auto over = [&] {
+    // Never lowers it: a worker may have raised it, too.
+    for (int seen = control.stop.load(), wanted = stop_.load();
+         seen < wanted && !control.stop.compare_exchange_weak(seen, wanted);) {
     }
+    return control.workers_done.load() == workers();
+  };
+  const auto write = [&](std::vector<Judgement>& judgements) {
+    for (const Judgement& judgement : judgements) finish_answer(work.pass, judgement);
+    work.write(judgements);
+    control.judged.fetch_add(judgements.size());
+  };
+  Drain::Config config{.rings = {}, .over = over, .tick = work.tick, .write_same = nullptr};
+  if (clock_.stepped()) config.nap_us = lockstep_nap_us;
+  for (const auto& worker : workers_) config.rings.push_back(worker->observations());
+  if (work.write_same != nullptr)
+    config.write_same = [&](std::span<const Observation> observations) {
+      work.write_same(observations);
+      control.judged.fetch_add(observations.size());
+    };
+  Drain drain(std::move(config));
+  const auto take = [&](std::vector<Observation>& out, size_t most) {
+    return drain.take(out, most);
   };
   std::exception_ptr failure;
   try {
-    const auto write = [&](std::vector<Judgement>& judgements) {
-      for (const Judgement& judgement : judgements) finish_answer(work.pass, judgement);
-      work.write(judgements);
-      control.judged.fetch_add(judgements.size());
-    };
     // One batch at a time where a run is to be repeatable: what is learned from one chain may
     // decide on the next.
-    run_pipeline({drain, work.ask, write}, judges_, clock_.stepped() ? 1 : batches_under_way);
+    run_pipeline({take, work.ask, write}, judges_, clock_.stepped() ? 1 : batches_under_way);
   } catch (...) {
     // The workers must be home before anything that they use goes away.
     failure = std::current_exception();

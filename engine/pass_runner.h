@@ -29,9 +29,11 @@ class PassRunner {
     uint64_t targets;    // or until so many targets have answered
     std::function<Asked(const Observation&)> ask;
     std::function<void(std::vector<Judgement>&)> write;
-    // Now and then while there is nothing to write; on another thread than write, perhaps beside
-    // it.
+    // Now and then while there is little to write; on another thread than write, perhaps beside it.
     std::function<void()> tick;
+    // Observations that are `same` without a judge's look, before or after judgements of what came
+    // at the same time; on tick's thread. Null: write gets these, too, in order of arrival.
+    std::function<void(std::span<const Observation>)> write_same;
   };
 
   PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& trust,

@@ -18,31 +18,36 @@ uint32_t Campaign::settle_ms(bool last_pass) const {
 }
 
 // The rate at which no host, /24 or AS gets more than the operator allows, on average over the
-// pass: a permuted order spreads each group's targets evenly. pairs: what is asked; empty: every
-// host equally often.
+// pass: a permuted order spreads each group's targets evenly. questions: by host.
 double Campaign::polite(std::span<const uint32_t> addresses,
-                        std::span<const PairTarget> pairs) const {
-  std::map<uint32_t, uint64_t> hosts, subnets, systems;
-  const auto count = [&](uint32_t host) {
+                        std::span<const uint64_t> questions) const {
+  std::map<uint32_t, uint64_t> subnets, systems;
+  uint64_t busiest_host = 0, total = 0;
+  for (size_t host = 0; host < addresses.size(); ++host) {
     const uint32_t address = addresses[host];
-    ++hosts[address];
-    ++subnets[address >> 8];
+    busiest_host = std::max(busiest_host, questions[host]);
+    total += questions[host];
+    subnets[address >> 8] += questions[host];
     const auto found = found_.find(address);
-    if (found != found_.end() && found->second.as_number != 0) ++systems[found->second.as_number];
-  };
-  if (pairs.empty())
-    for (uint32_t host = 0; host < addresses.size(); ++host) count(host);
-  else
-    for (const PairTarget& pair : pairs) count(pair.host);
+    if (found != found_.end() && found->second.as_number != 0)
+      systems[found->second.as_number] += questions[host];
+  }
   const auto busiest = [](const std::map<uint32_t, uint64_t>& groups) {
     uint64_t most = 0;
     for (const auto& [group, members] : groups) most = std::max(most, members);
     return most;
   };
-  const uint64_t total = pairs.empty() ? addresses.size() : pairs.size();
-  return std::min({polite_rate(config_.pairs_per_host_per_second, busiest(hosts), total),
+  return std::min({polite_rate(config_.pairs_per_host_per_second, busiest_host, total),
                    polite_rate(config_.probes_per_subnet_per_second, busiest(subnets), total),
                    polite_rate(config_.probes_per_as_per_second, busiest(systems), total)});
+}
+
+// pairs: what is asked; empty: every host equally often.
+double Campaign::polite(std::span<const uint32_t> addresses,
+                        std::span<const PairTarget> pairs) const {
+  std::vector<uint64_t> questions(addresses.size(), pairs.empty() ? 1 : 0);
+  for (const PairTarget& pair : pairs) ++questions[pair.host];
+  return polite(addresses, questions);
 }
 
 // Random, so that nobody can guess what an answer must look like; in a run that is to be repeatable
@@ -109,27 +114,37 @@ uint8_t Campaign::hello_of(const HostRecord& host) const {
 bool Campaign::run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
                         uint32_t settle_ms, uint64_t targets,
                         const std::function<Asked(const Observation&)>& ask,
-                        const std::function<void(std::vector<Judgement>&)>& write) {
+                        const std::function<void(std::vector<Judgement>&)>& write,
+                        const std::function<void(std::span<const Observation>)>& write_same) {
   pass_begun_s_ = elapsed_s();
   pass_answered_before_ = figure(&WorkerFigures::answered);
   pass_probes_before_ = figure(&WorkerFigures::probes);
   lists_ = &lists;
   passed_.clear();
   // The judges' writer and the ticks come from different threads.
-  const auto locked_write = [&](std::vector<Judgement>& judgements) {
+  const auto locked = [&](const auto& what) {
     const std::lock_guard lock(write_mutex_);
-    write(judgements);
+    what();
     round_->commit_if_due();
     tell_status();
   };
-  const auto tick = [&] {
-    const std::lock_guard lock(write_mutex_);
-    round_->commit_if_due();
-    tell_status();
-  };
+  PassRunner::Work work{
+      .pass = pass,
+      .lists = lists,
+      .rate = rate,
+      .settle_ms = settle_ms,
+      .targets = targets,
+      .ask = ask,
+      .write = [&](std::vector<Judgement>& judgements) { locked([&] { write(judgements); }); },
+      .tick = [&] { locked([] {}); },
+      .write_same = nullptr};
+  if (write_same != nullptr)
+    work.write_same = [&](std::span<const Observation> observations) {
+      locked([&] { write_same(observations); });
+    };
   bool whole = false;
   try {
-    whole = runner_->run({pass, lists, rate, settle_ms, targets, ask, locked_write, tick});
+    whole = runner_->run(work);
   } catch (...) {
     lists_ = nullptr;
     round_->commit();

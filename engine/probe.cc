@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stage 3: every trusted host with every name.
+#include <numeric>
+
 #include "engine/stages.h"
 
 namespace steppe {
+namespace {
+
+// So many pairs are listed to be asked again, at eight bytes each; more are found by going over all
+// pairs in sweeps, as in the first pass.
+constexpr uint64_t listed_pairs = 1 << 22;
+
+bool is_open(PairState state) {
+  return state.verdict == Verdict::none;
+}
+
+}  // namespace
 
 void Campaign::probe() {
   if (round_->record.stage != Stage::probe) begin_stage(Stage::probe);
   const uint32_t columns = round_->columns();
   const auto hosts = static_cast<uint32_t>(round_->hosts().size());
   AnswerMap answers(uint64_t{hosts} * columns);
-  const auto open_pairs = [&] {
-    std::vector<PairTarget> open;
-    for (uint32_t host = 0; host < hosts; ++host)
-      for (uint32_t column = 0; column < columns; ++column)
-        if (round_->matrix().get(host, column).verdict == Verdict::none)
-          open.push_back({host, column});
-    return open;
-  };
   for (uint32_t host = 0; host < hosts; ++host)
     for (uint32_t column = 0; column < columns; ++column)
-      if (round_->matrix().get(host, column).verdict != Verdict::none) {
+      if (!is_open(round_->matrix().get(host, column))) {
         answers.claim(uint64_t{host} * columns + column);
         answers.finish(uint64_t{host} * columns + column, false);
       }
@@ -27,19 +32,22 @@ void Campaign::probe() {
   for (uint32_t turn = round_->record.pass; turn < config_.probes && !stopping(); ++turn) {
     round_->record.pass = turn;
     // The first pass is the dense one, in sweeps; those after it ask what has not answered.
-    const std::vector<PairTarget> open = turn == 0 ? std::vector<PairTarget>{} : open_pairs();
-    const uint64_t targets = turn == 0 ? round_->matrix().histogram()[0] : open.size();
+    const std::vector<uint64_t> open = open_pairs();  // by host
+    const uint64_t targets = std::accumulate(open.begin(), open.end(), uint64_t{0});
     if (targets == 0) break;
     resumable_ = turn == 0;
+    const bool in_sweeps = turn == 0 || targets > listed_pairs;
+    const std::vector<PairTarget> listed =
+        in_sweeps ? std::vector<PairTarget>{} : list_open_pairs();
     Pass pass = new_pass(round_->address_set(), round_->plans(), answers, columns);
     std::vector<std::unique_ptr<WorkList>> lists;
     for (uint32_t worker = 0; worker < runner_->workers(); ++worker)
-      if (turn == 0)
+      if (in_sweeps)
         lists.push_back(std::make_unique<PairSweep>(round_->addresses(), columns, names_.controls,
                                                     answers, round_->record.seed, slice(worker),
                                                     round_->record.position));
       else
-        lists.push_back(std::make_unique<PairList>(round_->addresses(), open, columns, answers,
+        lists.push_back(std::make_unique<PairList>(round_->addresses(), listed, columns, answers,
                                                    round_->record.seed + turn, slice(worker)));
     const bool last = turn + 1 == config_.probes;
     const bool whole = run_pass(
@@ -47,7 +55,8 @@ void Campaign::probe() {
         [&](const Observation& observation) { return asked_with_baseline(pass, observation); },
         [&](std::vector<Judgement>& judgements) {
           for (const Judgement& judgement : judgements) on_probed(judgement);
-        });
+        },
+        [&](std::span<const Observation> observations) { round_->answered_same(observations); });
     if (!whole) return;
     round_->record.position = 0;
   }
@@ -59,11 +68,27 @@ void Campaign::probe() {
   for (uint32_t host = 0; host < hosts; ++host) {
     std::vector<uint32_t> silent;
     for (uint32_t column = 0; column < columns; ++column)
-      if (round_->matrix().get(host, column).verdict == Verdict::none) silent.push_back(column);
+      if (is_open(round_->matrix().get(host, column))) silent.push_back(column);
     if (silent.size() * 2 > columns && names_.is_control(silent.front())) continue;
     for (const uint32_t column : silent) round_->add_silent_try(host, column, {});
     round_->commit_if_due();
   }
+}
+
+std::vector<uint64_t> Campaign::open_pairs() const {
+  std::vector<uint64_t> open(round_->hosts().size());
+  for (uint32_t host = 0; host < open.size(); ++host)
+    for (uint32_t column = 0; column < round_->columns(); ++column)
+      open[host] += is_open(round_->matrix().get(host, column));
+  return open;
+}
+
+std::vector<PairTarget> Campaign::list_open_pairs() const {
+  std::vector<PairTarget> open;
+  for (uint32_t host = 0; host < round_->hosts().size(); ++host)
+    for (uint32_t column = 0; column < round_->columns(); ++column)
+      if (is_open(round_->matrix().get(host, column))) open.push_back({host, column});
+  return open;
 }
 
 void Campaign::on_probed(const Judgement& judgement) {

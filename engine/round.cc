@@ -91,14 +91,14 @@ uint8_t Round::hello_of(const HostRecord& host) const {
 // What the store knows of this round's pairs, and which of them had a record in any round.
 void Round::load_progress() {
   store_.load_matrix(record.round, *matrix_);
-  for (uint32_t host = 0; host < hosts_.size(); ++host)
-    for (uint32_t column = 0; column < columns(); ++column) {
-      const PairState state = matrix_->get(host, column);
-      if (!state.settled) continue;
-      ++settled_;
-      ++verdicts_[static_cast<size_t>(state.verdict)];
-      if (state.interference == Interference::yes) ++interfered_;
-    }
+  const std::vector<uint64_t> pairs = matrix_->histogram();
+  for (size_t byte = 0; byte < pairs.size(); ++byte) {
+    const PairState state = PairState::from(static_cast<uint8_t>(byte));
+    if (pairs[byte] == 0 || !state.settled) continue;
+    settled_ += pairs[byte];
+    verdicts_[static_cast<size_t>(state.verdict)] += pairs[byte];
+    if (state.interference == Interference::yes) interfered_ += pairs[byte];
+  }
   std::unordered_map<std::string, uint32_t> columns_by_name;
   for (uint32_t column = 0; column < columns(); ++column)
     columns_by_name.emplace(record.names[column], column);
@@ -109,7 +109,7 @@ void Round::load_progress() {
         pair.key.hello != hosts_[*host].record.hello)
       return true;
     const uint64_t at = index(static_cast<uint32_t>(*host), column->second);
-    recorded_.insert(at);
+    matrix_->mark(*host, column->second);
     for (const TryRecord& made : pair.tries) {
       if (made.round != record.round) continue;
       tries_[at].push_back(made.outcome);
@@ -125,8 +125,7 @@ PairKey Round::key(uint32_t host, uint32_t column) const {
 }
 
 void Round::set_state(uint32_t host, uint32_t column, PairState state) {
-  const PairState before = matrix_->get(host, column);
-  matrix_->set(host, column, state);
+  const PairState before = matrix_->exchange(host, column, state);
   if (before.settled) {
     --settled_;
     --verdicts_[static_cast<size_t>(before.verdict)];
@@ -144,7 +143,7 @@ void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
             {.verdict = Verdict::same, .interference = Interference::no, .settled = true});
   // Most pairs end here. One that was something else in an earlier round has a history to go on
   // with.
-  if (!recorded_.contains(index(host, column))) return;
+  if (!matrix_->is_marked(host, column)) return;
   Judgement judgement;
   judgement.verdict = Verdict::same;
   judgement.observation.time_ms = time_ms;
@@ -157,6 +156,16 @@ void Round::answered_same(uint32_t host, uint32_t column, int64_t time_ms) {
                   .agreeing = 1,
                   .stateful = false},
                  std::nullopt);
+}
+
+void Round::answered_same(std::span<const Observation> observations) {
+  // Their bytes are rows apart: asked for so much ahead, they are there when their turn comes.
+  constexpr size_t ahead = 16;
+  for (size_t i = 0; i < observations.size(); ++i) {
+    if (i + ahead < observations.size())
+      matrix_->prefetch(observations[i + ahead].host, observations[i + ahead].variant);
+    answered_same(observations[i].host, observations[i].variant, observations[i].time_ms);
+  }
 }
 
 void Round::add_try(uint32_t host, uint32_t column, const Judgement& judgement,
@@ -195,7 +204,7 @@ void Round::add_silent_try(uint32_t host, uint32_t column, TryContext context) {
 
 void Round::add(uint32_t host, uint32_t column, const TryRecord& made) {
   batch_.add_try(key(host, column), made);
-  recorded_.insert(index(host, column));
+  matrix_->mark(host, column);
   tries_[index(host, column)].push_back(made.outcome);
   note_sighting(host, column, made);
   const PairState state = matrix_->get(host, column);

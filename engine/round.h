@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -66,6 +67,8 @@ class Round {
   PairKey key(uint32_t host, uint32_t column) const;
 
   void answered_same(uint32_t host, uint32_t column, int64_t time_ms);
+  // REQUIRES that the variants are columns.
+  void answered_same(std::span<const Observation> observations);
   // A try that was not `same`, or one at a pair that already has tries.
   void add_try(uint32_t host, uint32_t column, const Judgement& judgement, TryContext context);
   // No answer to any SYN.
@@ -118,9 +121,8 @@ class Round {
   std::vector<uint32_t> addresses_;
   PrefixSet address_set_;
   std::vector<HostPlan> plans_;
-  std::optional<PairMatrix> matrix_;
+  std::optional<PairMatrix> matrix_;  // marked: pairs that have a record in the store
   std::unordered_map<uint64_t, std::vector<Try>> tries_;  // of this round, by pair
-  std::unordered_set<uint64_t> recorded_;                 // pairs that have a record in the store
   std::unordered_set<std::string> stored_certificates_;   // digests already in the store
   std::unordered_map<std::string, std::vector<Digest>> issuer_chains_;  // by issuer SPKI
   // The machine's time also in a simulated country: what is lost by a kill is real.

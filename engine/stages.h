@@ -113,6 +113,8 @@ class Campaign {
   Asked asked_with_baseline(const Pass& pass, const Observation& observation) const;
   // The place of the hello that a host is asked with, among those of the campaign.
   uint8_t hello_of(const HostRecord& host) const;
+  std::vector<uint64_t> open_pairs() const;  // without any answer, by host
+  std::vector<PairTarget> list_open_pairs() const;
   void on_probed(const Judgement& judgement);
   std::vector<std::vector<uint32_t>> unsettled_columns() const;
   std::vector<TracePair> pairs_to_trace() const;
@@ -130,7 +132,8 @@ class Campaign {
   bool run_pass(Pass& pass, std::vector<std::unique_ptr<WorkList>>& lists, double rate,
                 uint32_t settle_ms, uint64_t targets,
                 const std::function<Asked(const Observation&)>& ask,
-                const std::function<void(std::vector<Judgement>&)>& write);
+                const std::function<void(std::vector<Judgement>&)>& write,
+                const std::function<void(std::span<const Observation>)>& write_same = nullptr);
   Slice slice(uint32_t worker) const { return {worker, runner_->workers(), 0, 1}; }
   // Seconds of this campaign, on its clock.
   double elapsed_s() const { return config_.clock->elapsed_s() - begun_s_; }
@@ -139,6 +142,7 @@ class Campaign {
     return told != 0 ? told : country_.as_number(address);
   }
   double polite(std::span<const uint32_t> addresses, std::span<const PairTarget> pairs) const;
+  double polite(std::span<const uint32_t> addresses, std::span<const uint64_t> questions) const;
   uint32_t settle_ms(bool last_pass) const;
   bool stopping() const { return stop_.load() != 0; }
   void tell_status();

@@ -1,59 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/store/pair_matrix.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <limits>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 namespace steppe {
 namespace {
 
-// A reader may see a state a moment late and ask a pair once more: order between bytes does not
-// matter, so relaxed is enough, and costs what a plain byte costs.
-uint8_t load(uint8_t& byte) {
-  return std::atomic_ref<uint8_t>(byte).load(std::memory_order_relaxed);
-}
-
-void store(uint8_t& byte, uint8_t value) {
-  std::atomic_ref<uint8_t>(byte).store(value, std::memory_order_relaxed);
-}
-
 constexpr size_t words_in_page = PairMatrix::page_bytes / 64;
-static_assert(PairMatrix::page_bytes - 1 <= std::numeric_limits<uint16_t>::max());
-
-// calloc, as large zeroed memory comes from the kernel page by page, when it is first touched.
-template <typename T>
-T* zeroed(size_t count) {
-  void* memory = std::calloc(std::max<size_t>(count, 1), sizeof(T));
-  if (memory == nullptr) throw std::bad_alloc();
-  return static_cast<T*>(memory);
-}
+static_assert(PairMatrix::page_bytes - 1 <= std::numeric_limits<uint16_t>::max(), "see schema.h");
 
 }  // namespace
+
+void PairMatrix::Unmap::operator()(void* memory) const {
+  munmap(memory, bytes);
+}
+
+template <typename T>
+PairMatrix::Zeroed<T> PairMatrix::zeroed(uint64_t count) {
+  const size_t bytes = std::max<size_t>(count, 1) * sizeof(T);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  madvise(memory, bytes, MADV_HUGEPAGE);  // a wish
+  return Zeroed<T>(static_cast<T*>(memory), Unmap{bytes});
+}
 
 PairMatrix::PairMatrix(uint64_t rows, uint32_t columns) : rows_(rows), columns_(columns) {
   constexpr uint64_t most = uint64_t{page_bytes} << 32;
   if (columns != 0 && rows > (most - page_bytes) / columns)
     throw std::length_error("a pair matrix of more than 2^32 pages");
   page_count_ = static_cast<uint32_t>((rows * columns + page_bytes - 1) / page_bytes);
-  bytes_.reset(zeroed<uint8_t>(rows * columns));
-  changed_.reset(zeroed<uint64_t>(page_count_ * words_in_page));
+  bytes_ = zeroed<uint8_t>(rows * columns);
+  bits_ = zeroed<Bits>(uint64_t{page_count_} * words_in_page);
   dirty_.resize(page_count_);
-}
-
-PairState PairMatrix::get(uint64_t row, uint32_t column) const {
-  return PairState::from(load(bytes_[row * columns_ + column]));
-}
-
-void PairMatrix::set(uint64_t row, uint32_t column, PairState state) {
-  const uint64_t at = row * columns_ + column;
-  if (load(bytes_[at]) == state.byte()) return;
-  store(bytes_[at], state.byte());
-  changed_[at / 64] |= uint64_t{1} << at % 64;
-  dirty_[at / page_bytes] = true;
 }
 
 size_t PairMatrix::page_size(uint32_t index) const {
@@ -76,18 +61,27 @@ std::vector<uint8_t> PairMatrix::page(uint32_t index) const {
   return {first, first + page_size(index)};
 }
 
-std::vector<PageChange> PairMatrix::take_changes(uint32_t index) {
-  std::vector<PageChange> changes;
-  uint64_t* words = changed_.get() + index * words_in_page;
+std::vector<PageRun> PairMatrix::take_changes(uint32_t index) {
+  std::vector<PageRun> runs;
+  Bits* words = bits_.get() + uint64_t{index} * words_in_page;
   const uint8_t* bytes = bytes_.get() + uint64_t{index} * page_bytes;
-  for (size_t word = 0; word < words_in_page; ++word) {
-    for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
-      const size_t offset = word * 64 + static_cast<size_t>(std::countr_zero(bits));
-      changes.push_back({static_cast<uint16_t>(offset), bytes[offset]});
+  const auto append = [&](uint32_t offset, uint8_t byte) {
+    if (!runs.empty() && runs.back().offset + runs.back().length == offset &&
+        runs.back().byte == byte)
+      ++runs.back().length;
+    else
+      runs.push_back({offset, 1, byte});
+  };
+  for (uint32_t word = 0; word < words_in_page; ++word) {
+    for (uint64_t bits = std::exchange(words[word].changed, 0); bits != 0;) {
+      const auto first = static_cast<uint32_t>(std::countr_zero(bits));
+      const auto length = static_cast<uint32_t>(std::countr_one(bits >> first));
+      for (uint32_t offset = word * 64 + first; offset < word * 64 + first + length; ++offset)
+        append(offset, bytes[offset]);
+      bits &= first + length == 64 ? 0 : ~uint64_t{0} << (first + length);
     }
-    words[word] = 0;
   }
-  return changes;
+  return runs;
 }
 
 bool PairMatrix::load_page(uint32_t index, std::span<const uint8_t> bytes) {

@@ -474,30 +474,38 @@ std::variant<TryRecord, SettlementRecord> decode_pair_operand(std::string_view k
   }
 }
 
-std::string encode_operand(size_t page_size, std::span<const PageChange> changes) {
+namespace {
+
+constexpr size_t run_bytes = 4;  // offset, length less one, state
+constexpr uint32_t longest_run = 256;
+
+}  // namespace
+
+std::string encode_operand(size_t page_size, std::span<const PageRun> changes) {
   std::string operand;
-  operand.reserve(2 + 3 * changes.size());
-  append_u16(operand, static_cast<uint16_t>(page_size));
-  for (const PageChange& change : changes) {
-    append_u16(operand, change.offset);
-    operand.push_back(static_cast<char>(change.byte));
-  }
+  operand.reserve(2 + run_bytes * changes.size());
+  append_u16(operand, static_cast<uint16_t>(page_size - 1));
+  for (const PageRun& run : changes)
+    for (uint32_t done = 0; done < run.length; done += longest_run) {
+      append_u16(operand, static_cast<uint16_t>(run.offset + done));
+      operand.push_back(static_cast<char>(std::min(run.length - done, longest_run) - 1));
+      operand.push_back(static_cast<char>(run.byte));
+    }
   return operand;
 }
 
 std::optional<size_t> page_operand_size(std::string_view operand) {
-  if (operand.size() % 3 != 2) return {};
-  const size_t size = read_u16(operand);
-  if (size == 0 || size > PairMatrix::page_bytes) return {};
-  return size;
+  if (operand.size() % run_bytes != 2) return {};
+  return read_u16(operand) + size_t{1};
 }
 
-bool apply_page_operand(std::string_view operand, std::string& bytes) {
-  if (page_operand_size(operand) != bytes.size()) return false;
-  for (size_t at = 2; at < operand.size(); at += 3) {
+bool apply_page_operand(std::string_view operand, std::string& page) {
+  if (page_operand_size(operand) != page.size()) return false;
+  for (size_t at = 2; at < operand.size(); at += run_bytes) {
     const size_t offset = read_u16(operand.substr(at));
-    if (offset >= bytes.size()) return false;
-    bytes[offset] = operand[at + 2];
+    const size_t length = static_cast<uint8_t>(operand[at + 2]) + size_t{1};
+    if (offset + length > page.size()) return false;
+    page.replace(offset, length, length, operand[at + 3]);
   }
   return true;
 }

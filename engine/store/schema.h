@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the store's records lie on disk: format version 2.
+// How the store's records lie on disk: format version 3.
 //
 //   key          := meta | round | names | hosts | page | discovered | host | pair | certificate
 //                 | interceptor | trace
@@ -73,7 +73,7 @@
 //
 //   host operand := { op: 1, v: HOST }
 //   pair operand := { op: 2, v: TRY } | { op: 3, v: SETTLEMENT }
-//   page operand := u16 size of the page, then (u16 offset, STATE)*
+//   page operand := u16 size of the page less one, then (u16 offset, u8 length less one, STATE)*
 //
 // and a value that a merge could not make sense of becomes a wreck that keeps all of it:
 //
@@ -164,7 +164,7 @@ TraceRecord decode_trace(std::string_view key, std::string_view value);
 std::string encode_operand(const HostRecord& record);
 std::string encode_operand(const TryRecord& record);
 std::string encode_operand(const SettlementRecord& record);
-std::string encode_operand(size_t page_size, std::span<const PageChange> changes);
+std::string encode_operand(size_t page_size, std::span<const PageRun> changes);
 HostRecord decode_host_operand(std::string_view key, std::string_view operand);
 std::variant<TryRecord, SettlementRecord> decode_pair_operand(std::string_view key,
                                                               std::string_view operand);

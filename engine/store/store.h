@@ -47,8 +47,9 @@ class StoreBatch {
                        std::span<const uint8_t> hellos);
   // A whole page of the round's matrix.
   void put_page(uint32_t round, uint32_t page, std::span<const uint8_t> bytes);
-  // All that was set in the matrix since the last call: a page whole if much of it changed, else
-  // just the bytes that did. Three bytes a pair, not a page a pair: see PairMatrix::take_changes().
+  // All that was set in the matrix since the last call: a page whole if that is shorter, else just
+  // what changed of it. Four bytes for some ninety pairs of a sweep (see
+  // PairMatrix::take_changes()), not a page for each.
   void put_changes(uint32_t round, PairMatrix& matrix);
   // Addresses of discovery that have their answer: written as they come, so that a resumed
   // discovery skips them.
@@ -87,7 +88,7 @@ struct PairView {
 // One writer's; several threads may read at once, also while it writes.
 class Store {
  public:
-  static constexpr uint32_t format_version = 2;
+  static constexpr uint32_t format_version = 3;
   enum class Mode { read, write };
 
   // write: creates the directory and the database if it is not there, and holds its lock. read: a

@@ -60,12 +60,12 @@ void StoreBatch::put_page(uint32_t round, uint32_t page, std::span<const uint8_t
 
 void StoreBatch::put_changes(uint32_t round, PairMatrix& matrix) {
   for (const uint32_t page : matrix.take_dirty()) {
-    const std::vector<PageChange> changes = matrix.take_changes(page);
     const size_t size = matrix.page_size(page);
-    if (changes.size() * 3 >= size)
+    const std::string operand = schema::encode_operand(size, matrix.take_changes(page));
+    if (operand.size() >= size)
       put_page(round, page, matrix.page(page));
     else
-      state_->writes.Merge(schema::page_key(round, page), schema::encode_operand(size, changes));
+      state_->writes.Merge(schema::page_key(round, page), operand);
   }
 }
 

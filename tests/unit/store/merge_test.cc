@@ -167,14 +167,14 @@ TEST(MergeHosts, FirstSeenIsKeptAndTheLatestRoundStays) {
 // Whole pages and changes in any order, over commits, flushes, and compactions, are the matrix.
 TEST(MergePages, ChangesAndWholePagesMakeTheMatrix) {
   constexpr uint64_t rows = 150;
-  constexpr uint32_t columns = 331;
+  constexpr uint32_t columns = 1321;
   Random random(14);
   TemporaryDirectory directory;
   PairMatrix matrix(rows, columns);
   auto store = std::make_unique<Store>(directory.database(), Store::Mode::write);
   for (int turn = 0; turn < 60; ++turn) {
     // Now and then so many that a page is written whole.
-    for (uint64_t i = random.below(turn % 10 == 9 ? 60000 : 300); i > 0; --i)
+    for (uint64_t i = random.below(turn % 10 == 9 ? 200000 : 1200); i > 0; --i)
       matrix.set(random.below(rows), static_cast<uint32_t>(random.below(columns)),
                  {random.one_of<Verdict>(verdict_count), random.one_of<Interference>(3), true});
     StoreBatch batch;
@@ -201,9 +201,19 @@ TEST(MergePages, ManyPairsCostFewBytes) {
   EXPECT_LT(batch.bytes(), 6000u);  // as whole pages: a million
 }
 
+TEST(MergePages, NeighboursCostNoMoreThanOne) {
+  PairMatrix matrix(1000, 1000);
+  for (uint64_t row = 0; row < 1000; ++row)
+    for (uint32_t column = 500; column < 590; ++column)
+      matrix.set(row, column, {Verdict::same, Interference::no, true});
+  StoreBatch batch;
+  batch.put_changes(1, matrix);
+  EXPECT_LT(batch.bytes(), 7000u);
+}
+
 TEST(MergePages, OperandsJoinWithoutAPage) {
   const auto merge_operator = make_merge_operator();
-  const std::vector<PageChange> first = {{1, 0x81}}, second = {{1, 0x93}, {2, 0x81}};
+  const std::vector<PageRun> first = {{1, 2, 0x81}}, second = {{1, 1, 0x93}};
   const std::string a = schema::encode_operand(3, first), b = schema::encode_operand(3, second);
   std::string joined;
   ASSERT_TRUE(merge_operator->PartialMergeMulti(schema::page_key(1, 0), {a, b}, &joined, nullptr));

@@ -101,7 +101,7 @@ TEST_P(OtherVersion, IsLeftAsItIs) {
   ASSERT_GT(before.size(), 3u);
   for (const auto mode : {Store::Mode::write, Store::Mode::read}) {
     EXPECT_EQ(refusal(path, mode), path + " holds format version " + std::to_string(version) +
-                                       ", this program reads version 2: use the steppe that wrote "
+                                       ", this program reads version 3: use the steppe that wrote "
                                        "it, or another --db");
     EXPECT_EQ(contents(directory.path()), before);
   }

@@ -115,18 +115,65 @@ TEST(PairMatrix, ChangesCarryEverythingThatWasSet) {
     for (uint64_t i = random() % 400; i > 0; --i)
       matrix.set(random() % rows, static_cast<uint32_t>(random() % columns),
                  {static_cast<Verdict>(random() % verdict_count), Interference::no, true});
+    // Neighbours, as a sweep makes them, over the ends of rows and pages.
+    const uint64_t first = random() % (rows * columns - 2000);
+    for (uint64_t at = first; at < first + random() % 2000; ++at)
+      matrix.set(at / columns, static_cast<uint32_t>(at % columns), same);
     for (const uint32_t page : matrix.take_dirty()) {
-      uint32_t before = 0;
-      for (const PageChange& change : matrix.take_changes(page)) {
-        EXPECT_GE(change.offset + 1u, before + 1u);
-        before = change.offset;
-        copy[page].at(change.offset) = change.byte;
+      size_t end = 0;
+      for (const PageRun& run : matrix.take_changes(page)) {
+        EXPECT_GE(run.offset, end);
+        ASSERT_GE(run.length, 1u);
+        end = size_t{run.offset} + run.length;
+        ASSERT_LE(end, matrix.page_size(page));
+        for (size_t at = run.offset; at < end; ++at) copy[page].at(at) = run.byte;
       }
       EXPECT_TRUE(matrix.take_changes(page).empty());
     }
     for (uint32_t page = 0; page < matrix.page_count(); ++page)
       ASSERT_EQ(copy[page], matrix.page(page));
   }
+}
+
+TEST(PairMatrix, NeighboursThatChangedAlikeAreOneRun) {
+  PairMatrix matrix(2, PairMatrix::page_bytes);
+  for (const uint32_t column : {0, 1, 2, 3, 5, 6, 63, 64, 65}) matrix.set(1, column, same);
+  matrix.set(1, 2, injected);
+  for (uint32_t column = 1000; column < 1300; ++column) matrix.set(1, column, same);
+  matrix.set(1, PairMatrix::page_bytes - 1, same);
+  const uint8_t usual = same.byte();
+  EXPECT_EQ(matrix.take_changes(1), (std::vector<PageRun>{{0, 2, usual},
+                                                          {2, 1, injected.byte()},
+                                                          {3, 1, usual},
+                                                          {5, 2, usual},
+                                                          {63, 3, usual},
+                                                          {1000, 300, usual},
+                                                          {PairMatrix::page_bytes - 1, 1, usual}}));
+  EXPECT_TRUE(matrix.take_changes(0).empty());
+}
+
+TEST(PairMatrix, ExchangeTellsWhatWasThere) {
+  PairMatrix matrix(3, 3);
+  EXPECT_EQ(matrix.exchange(1, 2, injected), PairState{});
+  EXPECT_EQ(matrix.exchange(1, 2, injected), injected);
+  EXPECT_EQ(matrix.exchange(1, 2, same), injected);
+  EXPECT_EQ(matrix.get(1, 2), same);
+}
+
+TEST(PairMatrix, MarksAreNobodysChange) {
+  PairMatrix matrix(50, 70);
+  for (const auto& [row, column] : {std::pair(0, 0), {0, 63}, {0, 64}, {49, 69}}) {
+    EXPECT_FALSE(matrix.is_marked(row, column));
+    matrix.mark(row, column);
+    EXPECT_TRUE(matrix.is_marked(row, column));
+  }
+  EXPECT_FALSE(matrix.is_marked(0, 1));
+  EXPECT_FALSE(matrix.is_marked(49, 68));
+  EXPECT_EQ(matrix.get(0, 0), PairState{});
+  EXPECT_TRUE(matrix.take_dirty().empty());
+  matrix.set(0, 63, same);
+  EXPECT_EQ(matrix.take_changes(0), (std::vector<PageRun>{{63, 1, same.byte()}}));
+  EXPECT_TRUE(matrix.is_marked(0, 63));
 }
 
 }  // namespace

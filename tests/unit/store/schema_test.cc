@@ -166,15 +166,15 @@ TEST(Schema, BytesOfTheFormat) {
     return hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
   };
   EXPECT_EQ(schema::version_key(), "mformat version");
-  EXPECT_EQ(bytes_in_hex(schema::encode_version(Store::format_version)), "00000002");
+  EXPECT_EQ(bytes_in_hex(schema::encode_version(Store::format_version)), "00000003");
   EXPECT_EQ(bytes_in_hex(schema::pair_key({0xc0000201, 443, "a.b", "tls12"})),
             "70c000020101bb612e6200746c733132");
   const std::vector<uint32_t> addresses = {0xc0000201, 0xc0000202};
   const std::vector<uint8_t> hellos = {0, 1};
   EXPECT_EQ(bytes_in_hex(schema::encode_hosts(addresses, hellos)), "c000020100c000020201");
   EXPECT_EQ(bytes_in_hex(schema::page_key(1, 2)), "670000000100000002");
-  const std::vector<PageChange> changes = {{5, 0x81}, {16383, 0x93}};
-  EXPECT_EQ(bytes_in_hex(schema::encode_operand(16384, changes)), "40000005813fff93");
+  const std::vector<PageRun> changes = {{5, 257, 0x81}, {16383, 1, 0x93}};
+  EXPECT_EQ(bytes_in_hex(schema::encode_operand(16384, changes)), "3fff0005ff81010500813fff0093");
   EXPECT_EQ(bytes_in_hex(schema::encode(PairRecord{})),
             "a5"
             "62636880"    // ch: []
@@ -470,18 +470,20 @@ TEST(Schema, RandomBytesNeverCrash) {
 }
 
 TEST(Schema, PageOperands) {
-  const std::vector<PageChange> changes = {{0, 0x81}, {2, 0x93}};
-  std::string page(3, '\0');
-  EXPECT_TRUE(schema::apply_page_operand(schema::encode_operand(3, changes), page));
-  EXPECT_EQ(page, std::string("\x81\0\x93", 3));
-  EXPECT_FALSE(schema::apply_page_operand(schema::encode_operand(4, changes), page));
-  const std::vector<PageChange> behind = {{3, 0x81}};
-  EXPECT_FALSE(schema::apply_page_operand(schema::encode_operand(3, behind), page));
+  const std::vector<PageRun> changes = {{0, 2, 0x81}, {3, 1, 0x93}};
+  std::string page(4, '\0');
+  EXPECT_TRUE(schema::apply_page_operand(schema::encode_operand(4, changes), page));
+  EXPECT_EQ(page, std::string("\x81\x81\0\x93", 4));
+  EXPECT_FALSE(schema::apply_page_operand(schema::encode_operand(5, changes), page));
+  for (const PageRun behind : {PageRun{4, 1, 0x81}, PageRun{3, 2, 0x81}, PageRun{0, 5, 0x81}})
+    EXPECT_FALSE(
+        schema::apply_page_operand(schema::encode_operand(4, std::span(&behind, 1)), page));
   EXPECT_FALSE(schema::apply_page_operand("", page));
-  EXPECT_FALSE(schema::apply_page_operand(std::string("\0\x03\0", 3), page));
-  EXPECT_EQ(schema::page_operand_size(std::string("\x40\x00", 2)), 16384u);
-  EXPECT_FALSE(schema::page_operand_size(std::string("\x40\x01", 2)));
-  EXPECT_FALSE(schema::page_operand_size(std::string("\0\0", 2)));
+  EXPECT_FALSE(schema::apply_page_operand(std::string("\0\x04\0", 3), page));
+  EXPECT_EQ(schema::page_operand_size(std::string("\x40\x00", 2)), 16385u);
+  EXPECT_EQ(schema::page_operand_size(std::string("\0\0", 2)), 1u);
+  EXPECT_EQ(schema::page_operand_size(std::string("\xff\xff", 2)), PairMatrix::page_bytes);
+  EXPECT_FALSE(schema::page_operand_size(std::string("\0\0\0", 3)));
 }
 
 }  // namespace
