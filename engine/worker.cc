@@ -303,9 +303,9 @@ uint32_t Worker::transmit() {
     transmitted_ms_ = now_ms_;
     return 0;
   }
-  uint32_t kept = 0;
-  std::array<uint16_t, Transmitter::capacity> lengths;
-  for (uint32_t i = 0; i < transmitter_.count; ++i) {
+  // What the device would not take the last time has been looked at.
+  uint32_t kept = checked_;
+  for (uint32_t i = checked_; i < transmitter_.count; ++i) {
     rte_mbuf* frame = transmitter_.frames[i];
     const auto* ethernet = rte_pktmbuf_mtod(frame, const rte_ether_hdr*);
     const auto* ip = reinterpret_cast<const rte_ipv4_hdr*>(ethernet + 1);
@@ -315,7 +315,7 @@ uint32_t Worker::transmit() {
       rte_pktmbuf_free(frame);
       continue;
     }
-    lengths[kept] = frame->data_len;
+    lengths_[kept] = frame->data_len;
     transmitter_.frames[kept++] = frame;
   }
   transmitter_.count = kept;
@@ -323,10 +323,11 @@ uint32_t Worker::transmit() {
       rte_eth_tx_burst(port_.id(), queue_, transmitter_.frames.data(), static_cast<uint16_t>(kept));
   uint64_t bytes = 0;
   if (sent > 0) transmitted_ms_ = now_ms_;
-  for (uint16_t i = 0; i < sent; ++i) bytes += lengths[i];
+  for (uint16_t i = 0; i < sent; ++i) bytes += lengths_[i];
   std::copy(transmitter_.frames.begin() + sent, transmitter_.frames.begin() + kept,
             transmitter_.frames.begin());
-  transmitter_.count = kept - sent;
+  std::copy(lengths_.begin() + sent, lengths_.begin() + kept, lengths_.begin());
+  transmitter_.count = checked_ = kept - sent;
   sent_ += sent;
   sent_bytes_ += bytes;
   pacer_.sent(sent, bytes);

@@ -109,6 +109,10 @@ class Worker {
     uint64_t probes = 0, answered = 0;
   };
   Window window_, window_before_;
+  // Of the transmitter's frames the first ones have been checked against the blocklist; their
+  // lengths, as a frame that was sent is no longer ours to read.
+  uint32_t checked_ = 0;
+  std::array<uint16_t, Transmitter::capacity> lengths_;
   uint64_t handed_over_ = 0;  // observations of this pass
   uint64_t awaited_ = 0;      // so many of them must be judged before time goes on, in lockstep
   uint64_t sent_ = 0, sent_bytes_ = 0, received_ = 0, probes_ = 0, blocked_frames_ = 0;
