@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two network namespaces without names, and a veth between them, for a program of its own.
 
-The program runs itself again in the one (in_namespaces), and keeps the other by a process that does
-nothing (Wire). Whatever they start ends with them, also under kill -9, and the namespaces with that.
+The program runs itself again in the one (in_namespaces), and keeps the other by a process that
+does nothing (Wire). Whatever they start ends with them, also under kill -9, and the namespaces with
+that.
 """
 
 import os
