@@ -63,20 +63,15 @@ Judgement judge(const Observation& observation, const Asked& asked, Judges& judg
   }
   Facts facts{.ending = judgement.observation.ending,
               .detail = judgement.observation.detail,
-              .baseline = asked.baseline_facts,
+              .baseline = asked.baseline == nullptr ? nullptr : &asked.baseline->facts,
               .trust = {}};
   if (facts.ending == Ending::certificate) {
-    judges.trust.learn(flight.chain);
-    judgement.trust = judges.trust.verify(flight.chain);
-    judgement.facts = judges.facts.read(flight.chain);
-    for (const auto& certificate : flight.chain)
-      judgement.chain.emplace_back(certificate.begin(), certificate.end());
-    if (asked.baseline != nullptr)
-      judgement.evidence = judges.facts.compare(spans_of(*asked.baseline), flight.chain,
-                                                asked.server_name, judgement.trust);
-    facts.chain = &judgement.facts;
-    facts.evidence = judgement.evidence ? &*judgement.evidence : nullptr;
-    facts.trust = judgement.trust;
+    auto judged = judges.chains.judge(flight.chain, asked.baseline, asked.server_name);
+    facts.chain = &judged.chain->facts;
+    facts.evidence = judged.evidence.get();
+    facts.trust = judgement.trust = judged.trust;
+    judgement.chain = std::move(judged.chain);
+    judgement.evidence = std::move(judged.evidence);
   }
   judgement.hello = std::move(flight.hello);
   judgement.hello.key_exchange = {};

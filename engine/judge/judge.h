@@ -5,13 +5,13 @@
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/judge/evidence.h"
-#include "engine/judge/facts_cache.h"
+#include "engine/judge/known_chain.h"
 #include "engine/judge/observation.h"
 #include "engine/judge/tls13.h"
 #include "engine/judge/trust.h"
@@ -30,8 +30,7 @@ struct Asked {
   std::string_view server_name;
   std::span<const uint8_t> expected_leaf;  // as the worker had it; empty: none
   AskedHello hello;
-  const Chain* baseline = nullptr;  // null: none known
-  const ChainFacts* baseline_facts = nullptr;
+  const KnownChain* baseline = nullptr;  // null: none known
 };
 
 // An observation, judged.
@@ -39,20 +38,17 @@ struct Judgement {
   Observation observation{};  // its flight is gone
   Verdict verdict = Verdict::none;
   Trust trust;
-  Chain chain;       // as received; empty if no certificate came, or if it was `same`
-  ChainFacts facts;  // of that chain
-  std::optional<Evidence> evidence;
+  KnownChainPtr chain;  // as received; null if no Certificate message came, or if it was `same`
+  std::shared_ptr<const Evidence> evidence;  // null: none
   ServerHello hello;
 };
 
 // What judging takes. Thread-safe; the parts live as long as it does.
 struct Judges {
-  Judges(TrustStore& trust, FactsCache& facts, std::span<const VerdictRule* const> rules,
-         const KeyShares& keys)
-      : trust(trust), facts(facts), rules(rules), readers([&keys] { return Tls13Reader(keys); }) {}
+  Judges(KnownChains& chains, std::span<const VerdictRule* const> rules, const KeyShares& keys)
+      : chains(chains), rules(rules), readers([&keys] { return Tls13Reader(keys); }) {}
 
-  TrustStore& trust;
-  FactsCache& facts;
+  KnownChains& chains;
   std::span<const VerdictRule* const> rules;
   oneapi::tbb::enumerable_thread_specific<Tls13Reader> readers;
 };
