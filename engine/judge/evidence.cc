@@ -2,11 +2,9 @@
 #include "engine/judge/evidence.h"
 
 #include <openssl/asn1.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
-#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -53,22 +51,6 @@ std::string printable(std::string_view text) {
     }
   }
   return shown;
-}
-
-std::string name_text(const X509_NAME* name) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio{BIO_new(BIO_s_mem()), BIO_free};
-  if (!bio) throw std::bad_alloc();
-  constexpr unsigned long utf8 =
-      XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
-  // Cannot fail for its letters: d2i_X509() refuses names that cannot be made canonical, and with
-  // them all that is no proper Unicode.
-  if (X509_NAME_print_ex(bio.get(), name, 0, utf8) < 0) {
-    ERR_clear_error();
-    return {};
-  }
-  char* text = nullptr;
-  const long length = BIO_get_mem_data(bio.get(), &text);
-  return length > 0 ? std::string(text, static_cast<size_t>(length)) : std::string();
 }
 
 std::string time_text(const ASN1_TIME* time) {
@@ -130,6 +112,28 @@ std::vector<std::string> dns_names_of(const LeafParts& leaf) {
   return names;
 }
 
+using Number = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
+
+// Of an RSA key, out of its RSAPublicKey (RFC 8017 A.1.1): two INTEGERs in a SEQUENCE, which the
+// key's decoder has accepted. EVP_PKEY_get_bn_param() looks at all that private keys have, too, at
+// 3 us.
+Number exponent_of(const X509* certificate) {
+  const uint8_t* at = nullptr;
+  int bytes = 0, tag = 0, kind = 0;
+  long length = 0;
+  Number none{nullptr, BN_free};
+  if (X509_PUBKEY_get0_param(nullptr, &at, &bytes, nullptr, X509_get_X509_PUBKEY(certificate)) != 1)
+    return none;
+  const uint8_t* const end = at + bytes;
+  const auto enter = [&] {
+    return (ASN1_get_object(&at, &length, &tag, &kind, end - at) & 0x80) == 0;
+  };
+  if (!enter() || !enter()) return none;
+  at += length;
+  if (!enter() || tag != V_ASN1_INTEGER) return none;
+  return {BN_bin2bn(at, static_cast<int>(length), nullptr), BN_free};
+}
+
 std::string key_text(const X509* certificate) {
   const EVP_PKEY* key = X509_get0_pubkey(certificate);
   ERR_clear_error();
@@ -140,17 +144,15 @@ std::string key_text(const X509* certificate) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS: {
       text = "rsa-" + bits;
-      BIGNUM* exponent = nullptr;
-      if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1) {
+      if (const auto exponent = exponent_of(certificate)) {
         // A longer one is nobody's honest key, and decimal digits take quadratic time.
-        if (BN_num_bits(exponent) <= 64) {
-          char* digits = BN_bn2dec(exponent);
+        if (BN_num_bits(exponent.get()) <= 64) {
+          char* digits = BN_bn2dec(exponent.get());
           if (digits != nullptr) text += std::string(" e=") + digits;
           OPENSSL_free(digits);
         } else {
-          text += " e of " + std::to_string(BN_num_bits(exponent)) + " bits";
+          text += " e of " + std::to_string(BN_num_bits(exponent.get())) + " bits";
         }
-        BN_free(exponent);
       }
       break;
     }
@@ -289,10 +291,11 @@ ChainFacts facts_of(const ChainParts& chain, const Digest& digest) {
   if (x509 == nullptr) return facts;
   facts.parsed = true;
   facts.subject = name_text(X509_get_subject_name(x509));
-  facts.issuer = name_text(X509_get_issuer_name(x509));
+  const X509_NAME* const issuer = X509_get_issuer_name(x509);
+  facts.issuer =
+      chain.issuer && chain.issuer->has_name(issuer) ? chain.issuer->subject : name_text(issuer);
   facts.self_signed = leaf.self_signed;
-  if (chain.signer != nullptr)
-    facts.issuer_spki = leaf.self_signed ? leaf.spki : spki_digest(chain.signer);
+  if (chain.signer != nullptr) facts.issuer_spki = chain.issuer ? chain.issuer->spki : leaf.spki;
   facts.dns_names = dns_names_of(leaf);
   facts.not_before = time_text(X509_get0_notBefore(x509));
   facts.not_after = time_text(X509_get0_notAfter(x509));
@@ -324,8 +327,7 @@ namespace {
 ChainParts take_apart(Chain chain) {
   std::vector<IssuerPtr> issuers;
   for (size_t i = 1; i < std::min(chain.size(), limits::chain_certificates); ++i)
-    issuers.push_back(std::make_shared<const Issuer>(
-        Issuer{.certificate = {}, .x509 = parse_certificate(chain[i]), .may_help = false}));
+    issuers.push_back(std::make_shared<const Issuer>(nullptr, parse_certificate(chain[i])));
   return {LeafParts(chain.empty() ? Bytes{} : chain[0]), std::move(issuers)};
 }
 

@@ -8,18 +8,12 @@
 namespace steppe {
 namespace {
 
-std::vector<uint8_t> take_flight(rte_mbuf* flight) {
-  std::vector<uint8_t> bytes;
-  if (flight == nullptr) return bytes;
-  bytes.resize(flight->pkt_len);
-  const void* at = rte_pktmbuf_read(flight, 0, flight->pkt_len, bytes.data());
-  // rte_pktmbuf_read copies only what is not in one piece.
-  if (at != nullptr && at != bytes.data()) {
-    const auto* begin = static_cast<const uint8_t*>(at);
-    bytes.assign(begin, begin + flight->pkt_len);
-  }
-  rte_pktmbuf_free(flight);
-  return bytes;
+// The flight's bytes, in one piece: where they are, or in `copy`.
+std::span<const uint8_t> bytes_of(const rte_mbuf* flight, std::vector<uint8_t>& copy) {
+  if (flight == nullptr) return {};
+  if (copy.size() < flight->pkt_len) copy.resize(flight->pkt_len);
+  const void* const at = rte_pktmbuf_read(flight, 0, flight->pkt_len, copy.data());
+  return {static_cast<const uint8_t*>(at), flight->pkt_len};
 }
 
 // How the connection really ended, now that its flight is open.
@@ -52,11 +46,13 @@ Judgement judge(const Observation& observation, const Asked& asked, Judges& judg
   Judgement judgement;
   judgement.observation = observation;
   judgement.observation.flight = nullptr;
-  const std::vector<uint8_t> bytes = take_flight(observation.flight);
+  JudgeMemory& own = judges.own.local();
+  const std::unique_ptr<rte_mbuf, decltype(&rte_pktmbuf_free)> frames{observation.flight,
+                                                                      rte_pktmbuf_free};
+  const auto bytes = bytes_of(observation.flight, own.flight);
   Flight flight;
   if (observation.sealed) {
-    flight =
-        judges.readers.local().read(bytes, asked.hello, asked.server_name, asked.expected_leaf);
+    flight = own.reader.read(bytes, asked.hello, asked.server_name, asked.expected_leaf);
     unseal(flight, judgement.observation);
   } else if (observation.ending == Ending::certificate) {
     flight = read_flight(bytes);

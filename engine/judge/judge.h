@@ -43,14 +43,22 @@ struct Judgement {
   ServerHello hello;
 };
 
+// One thread's.
+struct JudgeMemory {
+  Tls13Reader reader;
+  std::vector<uint8_t> flight;  // room for one; limits::flight_bytes at most
+};
+
 // What judging takes. Thread-safe; the parts live as long as it does.
 struct Judges {
   Judges(KnownChains& chains, std::span<const VerdictRule* const> rules, const KeyShares& keys)
-      : chains(chains), rules(rules), readers([&keys] { return Tls13Reader(keys); }) {}
+      : chains(chains), rules(rules), own([&keys] {
+          return JudgeMemory{Tls13Reader(keys), {}};
+        }) {}
 
   KnownChains& chains;
   std::span<const VerdictRule* const> rules;
-  oneapi::tbb::enumerable_thread_specific<Tls13Reader> readers;
+  oneapi::tbb::enumerable_thread_specific<JudgeMemory> own;
 };
 
 // One observation. Takes the flight. If it was sealed, the judgement's observation ends as what

@@ -73,7 +73,9 @@ KnownChainPtr KnownChains::find_or_make(std::span<const Bytes> chain, Parts& par
 
 KnownChainPtr KnownChains::read(std::span<const Bytes> chain) {
   Parts parts;
-  return find_or_make(chain, parts);
+  auto known = find_or_make(chain, parts);
+  if (parts) parts_.keep(mixed(known->id, 0), parts);
+  return known;
 }
 
 KnownChains::Parts KnownChains::baseline_parts(const KnownChain& baseline) {
@@ -117,7 +119,7 @@ KnownChains::Judged KnownChains::judge(std::span<const Bytes> chain, const Known
     if (!apart) apart = take_apart(known.id, chain);
     return apart->parts;
   };
-  trust_.learn(known.trust, chain);
+  trust_.learn(known.trust, [&] { return apart ? apart->parts.issuers : trust_.issuers(chain); });
   judged.trust = trust_.verify(known.trust, std::ref(parts));
   if (baseline == nullptr || !baseline->facts.parsed || !known.facts.parsed) return judged;
 

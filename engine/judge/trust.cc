@@ -98,23 +98,12 @@ TrustReason reason_of(int error) {
   }
 }
 
-IssuerPtr as_issuer(std::span<const uint8_t> der) {
-  CertificatePtr x509 = parse_certificate(der);
-  const bool may_help = x509 && X509_check_ca(x509.get()) == 1 &&
-                        (X509_get_extension_flags(x509.get()) & EXFLAG_SS) == 0;
-  ERR_clear_error();
-  return std::make_shared<const Issuer>(
-      Issuer{.certificate = as_known(der), .x509 = std::move(x509), .may_help = may_help});
-}
-
 IssuerPtr root_of(CertificatePtr x509) {
   KnownCertificate certificate;
   if (X509_digest(x509.get(), EVP_sha256(), certificate.digest.data(), nullptr) != 1)
     throw std::bad_alloc();
   return std::make_shared<const Issuer>(
-      Issuer{.certificate = std::make_shared<const KnownCertificate>(std::move(certificate)),
-             .x509 = std::move(x509),
-             .may_help = false});
+      std::make_shared<const KnownCertificate>(std::move(certificate)), std::move(x509));
 }
 
 std::vector<CertificatePtr> read_roots(BIO* bio, const std::string& file) {
@@ -140,8 +129,10 @@ std::vector<CertificatePtr> read_roots(BIO* bio, const std::string& file) {
 }  // namespace
 
 Digest sha256(std::span<const uint8_t> bytes) {
+  // Fetched once: EVP_sha256() is looked up by its name each time.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA2-256", nullptr);
   Digest digest;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, algorithm, nullptr) != 1)
     throw std::bad_alloc();
   return digest;
 }
@@ -186,9 +177,8 @@ struct TrustStore::State {
   void take_roots(std::vector<CertificatePtr> read, int64_t time) {
     at_time = time;
     for (CertificatePtr& root : read) {
-      const NameHash name = X509_subject_name_hash(root.get());
       roots.push_back(root_of(std::move(root)));
-      roots_by_name[name].push_back(roots.back().get());
+      roots_by_name[roots.back()->subject_hash].push_back(roots.back().get());
     }
   }
 
@@ -234,7 +224,7 @@ IssuerPtr TrustStore::State::issuer(Bytes der) {
   const uint64_t hash = hash_of(der);
   auto known = issuers.find(hash);
   if (known && std::ranges::equal(known->certificate->der, der)) return known;
-  known = as_issuer(der);
+  known = std::make_shared<const Issuer>(as_known(der), parse_certificate(der));
   if (der.size() <= limits::cached_chain_bytes) issuers.keep(hash, known);
   return known;
 }
@@ -274,7 +264,7 @@ class PathSearch {
   void extend() {
     ++steps_;
     X509* const last = path_.back();
-    const NameHash issuer = X509_issuer_name_hash(last);
+    const NameHash issuer = issuer_hash();
     if (const auto named = state_.roots_by_name.find(issuer); named != state_.roots_by_name.end())
       attempt(last, named->second);
     if (path_.size() > issuers_max) return;
@@ -284,6 +274,15 @@ class PathSearch {
       learned_.push_back(certificate);
       step(certificate.get());
     }
+  }
+
+  // Of the path's last. A hash of a name is a microsecond; who has signed the tip has that name,
+  // most of the time.
+  NameHash issuer_hash() const {
+    if (!issuers_.empty()) return issuers_.back()->issuer_hash;
+    return tip_.signer != nullptr && tip_.signer->has_name(X509_get_issuer_name(tip_.x509))
+               ? tip_.signer->subject_hash
+               : X509_issuer_name_hash(tip_.x509);
   }
 
   void step(const Issuer* candidate) {
@@ -332,8 +331,7 @@ class PathSearch {
     } else {
       X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_SERVER);
       X509_VERIFY_PARAM_set_auth_level(param, 1);
-      if (state_.at_time != 0)
-        X509_VERIFY_PARAM_set_time(param, static_cast<time_t>(state_.at_time));
+      X509_VERIFY_PARAM_set_time(param, static_cast<time_t>(now_s_));
     }
     relaxed_ = relaxed;
     openssl_verify_ = X509_STORE_CTX_get_verify(context.get());
@@ -368,10 +366,8 @@ class PathSearch {
   }
 
   bool is_in_time(const X509* certificate) const {
-    time_t at_time = static_cast<time_t>(state_.at_time);
-    time_t* const at = at_time == 0 ? nullptr : &at_time;
-    return X509_cmp_time(X509_get0_notBefore(certificate), at) < 0 &&
-           X509_cmp_time(X509_get0_notAfter(certificate), at) > 0;
+    const Issuer* const issuer = find(certificate);
+    return issuer != nullptr ? issuer->is_in_time(now_s_) : steppe::is_in_time(certificate, now_s_);
   }
 
   bool holds(X509* issuer, X509* subject) const {
@@ -398,6 +394,7 @@ class PathSearch {
   std::vector<IssuerPtr> learned_;      // keeps them
   Trust trust_{.trusted = false, .anchored = false, .reason = TrustReason::unknown_issuer};
   int attempts_ = 0, steps_ = 0;
+  const int64_t now_s_ = state_.at_time != 0 ? state_.at_time : std::time(nullptr);
   bool relaxed_ = false;
   X509_STORE_CTX_verify_fn openssl_verify_ = nullptr;
 };
@@ -443,7 +440,7 @@ void TrustStore::State::learn(std::span<const IssuerPtr> behind) {
     learned_count.fetch_add(1);
     {
       decltype(learned_by_name)::accessor accessor;
-      learned_by_name.insert(accessor, X509_subject_name_hash(issuer->x509.get()));
+      learned_by_name.insert(accessor, issuer->subject_hash);
       accessor->second.push_back(issuer);
     }
     generation.fetch_add(1, std::memory_order_release);
@@ -464,14 +461,14 @@ TrustStore::TrustStore(Pem roots, int64_t at_time) : state_(std::make_unique<Sta
 
 TrustStore::~TrustStore() = default;
 
-std::vector<IssuerPtr> TrustStore::issuers(std::span<const Bytes> chain) {
-  std::vector<IssuerPtr> issuers;
+TrustStore::Issuers TrustStore::issuers(std::span<const Bytes> chain) {
+  Issuers issuers;
   for (size_t i = 1; i < std::min(chain.size(), limits::chain_certificates); ++i)
     issuers.push_back(state_->issuer(chain[i]));
   return issuers;
 }
 
-Trust TrustStore::verify(TrustMemo& memo, const std::function<const ChainParts&()>& parts) {
+Trust TrustStore::verify(TrustMemo& memo, const Parts& parts) {
   const bool passes = state_->at_time == 0;
   const int64_t now = passes ? std::time(nullptr) : 0;
   // Read before the search: what is learned meanwhile makes the result old.
@@ -493,11 +490,11 @@ Trust TrustStore::verify(TrustMemo& memo, const std::function<const ChainParts&(
   return trust;
 }
 
-void TrustStore::learn(TrustMemo& memo, std::span<const Bytes> chain) {
+void TrustStore::learn(TrustMemo& memo, const std::function<Issuers()>& issuers) {
   // The same chain again teaches nothing, unless something else has been learned since.
   const uint64_t generation = state_->generation.load(std::memory_order_acquire);
   if (memo.looked_at.load(std::memory_order_acquire) == generation + 1) return;
-  state_->learn(issuers(chain));
+  state_->learn(issuers());
   // Only now, or another thread would go on without what this one is about to learn.
   memo.looked_at.store(generation + 1, std::memory_order_release);
 }

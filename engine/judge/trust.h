@@ -56,6 +56,7 @@ struct TrustMemo {
 class TrustStore {
  public:
   using Bytes = std::span<const uint8_t>;
+  using Issuers = std::vector<std::shared_ptr<const Issuer>>;
 
   // root_file: PEM roots; empty: the system's (/etc/ssl/certs/ca-certificates.crt). Throws
   // OperatorError when it cannot be read or holds no certificate. at_time: Unix seconds at which
@@ -69,13 +70,15 @@ class TrustStore {
   ~TrustStore();
 
   // What stands behind a leaf, parsed; of a certificate that was seen before the same.
-  std::vector<std::shared_ptr<const Issuer>> issuers(std::span<const Bytes> chain);
+  Issuers issuers(std::span<const Bytes> chain);
 
   // parts: the chain, taken apart; called if the result is not remembered.
-  Trust verify(TrustMemo& memo, const std::function<const ChainParts&()>& parts);
+  using Parts = std::function<const ChainParts&()>;
+  Trust verify(TrustMemo& memo, const Parts& parts);
   // Keeps the CA certificates of a chain (basicConstraints CA, not self-signed) for other chains,
   // if they lead to a root themselves: who sends them gains nothing. Bounded (limits).
-  void learn(TrustMemo& memo, std::span<const Bytes> chain);
+  // issuers: of the chain; called if something may have changed since they were looked at.
+  void learn(TrustMemo& memo, const std::function<Issuers()>& issuers);
 
   // The same of chains on their own: DER, leaf first, as received. Nothing is remembered of them.
   Trust verify(std::span<const Bytes> chain);
