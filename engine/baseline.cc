@@ -72,7 +72,7 @@ void Campaign::ask_twice(std::vector<HostRecord*>& hosts) {
 // Hosts that refuse an unknown name: first without one, then with their own (METHOD 3.1).
 void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
   std::vector<Question> questions;
-  std::map<HostRecord*, Chain> chains;
+  std::map<HostRecord*, KnownChainPtr> chains;
   std::vector<HostRecord*> other_hello;  // probed with another than they refused
   const auto remember = [&](Question& question, const Judgement& judgement) {
     if (judgement.observation.ending != Ending::certificate) return;
@@ -80,15 +80,15 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
     if (hello_of(host) != question.plan.hello) other_hello.push_back(&host);
     host.status = judgement.trust.trusted ? HostStatus::trusted : HostStatus::untrusted;
     host.reason = judgement.trust.trusted ? "" : to_string(judgement.trust.reason);
-    host.subject = judgement.facts.subject;
-    host.issuer = judgement.facts.issuer;
+    host.subject = judgement.chain->facts.subject;
+    host.issuer = judgement.chain->facts.issuer;
     host.hello = hellos_[question.plan.hello].name();
     note_server_hello(host, judgement);
     host.control_mode = ControlMode::no_name;
     host.own_name.clear();
-    for (const std::string& name : judgement.facts.dns_names)
+    for (const std::string& name : judgement.chain->facts.dns_names)
       if (host.own_name.empty() && is_host_name(name)) host.own_name = name;
-    round_->put_chain(judgement.chain, host.baseline);
+    round_->put_chain(*judgement.chain, host.baseline);
     chains[&host] = judgement.chain;
   };
   for (HostRecord* host : hosts)
@@ -113,10 +113,10 @@ void Campaign::ask_refusing(std::vector<HostRecord*>& hosts) {
   const auto ask_again = [&](bool with_own_name) {
     std::vector<Question> again;
     for (HostRecord* host : hosts)
-      if (host->status == HostStatus::trusted && !chains[host].empty() &&
+      if (host->status == HostStatus::trusted && chains[host] != nullptr &&
           (!with_own_name || !host->own_name.empty()))
         again.push_back({host,
-                         {.baseline_leaf = chains[host].front(),
+                         {.baseline_leaf = chains[host]->leaf(),
                           .own_control = true,
                           .own_name = with_own_name ? host->own_name : std::string(),
                           .hello = hello_of(*host)},
@@ -229,11 +229,11 @@ void Campaign::choose_probed_hosts() {
 void Campaign::load_probed_hosts(bool fresh) {
   std::vector<ProbedHost> probed;
   const auto add = [&](const HostRecord& host) {
-    ProbedHost one{.record = host, .chain = round_->load_chain(host.baseline), .facts = {}};
-    if (one.chain.empty()) return;
-    one.facts = read_chain(spans_of(one.chain));
-    one.stable = host.status == HostStatus::trusted;
-    probed.push_back(std::move(one));
+    const Chain chain = round_->load_chain(host.baseline);
+    if (chain.empty()) return;
+    probed.push_back({.record = host,
+                      .baseline = runner_->chains().read(spans_of(chain)),
+                      .stable = host.status == HostStatus::trusted});
   };
   if (fresh) {
     for (const auto& [address, host] : found_)

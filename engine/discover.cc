@@ -192,9 +192,9 @@ void Campaign::on_discovered(uint32_t address, const Judgement& judgement,
       host.status = HostStatus::unknown;
       host.refusal = Verdict::none;
       host.refusal_detail = 0;
-      host.subject = judgement.facts.subject;
-      host.issuer = judgement.facts.issuer;
-      round_->put_chain(judgement.chain, host.baseline);
+      host.subject = judgement.chain->facts.subject;
+      host.issuer = judgement.chain->facts.issuer;
+      round_->put_chain(*judgement.chain, host.baseline);
       break;
   }
   round_->put_host(host);

@@ -112,14 +112,22 @@ inline constexpr size_t chain_certificates = 16;
 // thousand (CCADB); at some 2 KB each this is 40 MB.
 inline constexpr size_t learned_intermediates = 20000;
 
-// Chains whose trust is remembered, at about 100 bytes each.
-inline constexpr size_t cached_chains = 1 << 20;
+// Chains of which all is kept that is known of them: some 3 KB each, as most share the certificates
+// of their issuers.
+inline constexpr size_t cached_chains = 1 << 15;
 
-// Chains whose facts are kept, at some 700 bytes each.
-inline constexpr size_t cached_facts = 1 << 16;
+// Longer ones are taken apart each time: public chains have under 8 KB, and who makes up chains
+// fills 32768 places of 16 KB at most.
+inline constexpr size_t cached_chain_bytes = 16 * 1024;
 
-// Comparisons of two chains that are kept, at some 12 KB each, as OpenSSL holds both leaves.
-inline constexpr size_t cached_comparisons = 1 << 13;
+// Issuers' certificates that are kept parsed, at some 8 KB each: public authorities have some 3000.
+inline constexpr size_t cached_issuers = 1 << 13;
+
+// Baselines that are kept parsed, at some 8 KB each, for others to be compared with.
+inline constexpr size_t cached_baselines = 1 << 13;
+
+// Comparisons of two chains that are kept, at some 500 bytes each.
+inline constexpr size_t cached_evidence = 1 << 16;
 
 // Extensions of a ServerHello that are kept. A server answers only such as it was offered (RFC 8446
 // 4.2), and browsers offer some 20; who sends more than this many wants to fill our disk.

@@ -40,7 +40,7 @@ int run_worker(void* argument) {
 PassRunner::PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& trust,
                        std::span<const VerdictRule* const> rules, const KeyShares& keys,
                        Clock& clock, const std::atomic<int>& stop, const Config& config)
-    : port_(port), judges_{trust, facts_, rules, keys}, clock_(clock), stop_(stop) {
+    : port_(port), chains_(trust), judges_{chains_, rules, keys}, clock_(clock), stop_(stop) {
   const Worker::Config share{config.packets_per_second / port.queues(),
                              config.bits_per_second / port.queues()};
   for (uint16_t queue = 0; queue < port.queues(); ++queue)

@@ -44,11 +44,14 @@ class PassRunner {
   // Blocks until the pass is over. False: it was stopped before its end.
   bool run(const Work& work);
 
+  // What the judges know of chains.
+  KnownChains& chains() { return chains_; }
+
   const std::vector<std::unique_ptr<Worker>>& figures() const { return workers_; }
 
  private:
   const Port& port_;
-  FactsCache facts_;
+  KnownChains chains_;
   Judges judges_;
   Clock& clock_;
   const std::atomic<int>& stop_;

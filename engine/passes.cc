@@ -92,8 +92,7 @@ Asked Campaign::asked(const Pass& pass, const Observation& observation) {
 Asked Campaign::asked_with_baseline(const Pass& pass, const Observation& observation) const {
   const ProbedHost& host = round_->hosts()[observation.host];
   Asked question = asked(pass, observation);
-  question.baseline = &host.chain;
-  question.baseline_facts = &host.facts;
+  question.baseline = host.baseline.get();
   return question;
 }
 

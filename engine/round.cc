@@ -38,13 +38,12 @@ void Round::put_discovered(uint32_t address, HostStatus status) {
   batch_.put_discovered(record.round, address, status);
 }
 
-void Round::put_chain(const Chain& chain, std::vector<Digest>& digests) {
+void Round::put_chain(const KnownChain& chain, std::vector<Digest>& digests) {
   digests.clear();
-  for (const Certificate& certificate : chain) {
-    const Digest digest = sha256(certificate);
-    digests.push_back(digest);
-    if (stored_certificates_.insert(bytes_of(digest)).second)
-      batch_.put_certificate(digest, certificate);
+  for (const auto& certificate : chain.certificates) {
+    digests.push_back(certificate->digest);
+    if (stored_certificates_.insert(bytes_of(certificate->digest)).second)
+      batch_.put_certificate(certificate->digest, certificate->der);
   }
 }
 
@@ -67,7 +66,7 @@ void Round::set_hosts(std::vector<ProbedHost> hosts, bool fresh) {
   for (const ProbedHost& host : hosts_) {
     addresses_.push_back(host.record.address);
     address_set_.add(AddressRange{host.record.address, host.record.address});
-    plans_.push_back({.baseline_leaf = host.chain.front(),
+    plans_.push_back({.baseline_leaf = host.baseline->leaf(),
                       .own_control = host.record.control_mode != ControlMode::control_names,
                       .own_name = host.record.own_name,
                       .hello = hello_of(host.record),
@@ -177,14 +176,14 @@ void Round::add_try(uint32_t host, uint32_t column, const Judgement& judgement,
   made.outcome.controls_before_and_after = context.controls_before_and_after;
   made.outcome.stateful = context.stateful;
   made.outcome.time_ms = judgement.observation.time_ms;
-  made.evidence = judgement.evidence;
+  if (judgement.evidence) made.evidence = *judgement.evidence;
   if (judgement.verdict == Verdict::same) {
     made.outcome.leaf = hosts_[host].record.baseline.front();
-  } else if (!judgement.chain.empty()) {
-    put_chain(judgement.chain, made.chain);
+  } else if (judgement.chain && !judgement.chain->certificates.empty()) {
+    put_chain(*judgement.chain, made.chain);
     made.outcome.leaf = made.chain.front();
-    made.outcome.issuer_spki = judgement.facts.issuer_spki;
-    made.issuer = judgement.facts.issuer;
+    made.outcome.issuer_spki = judgement.chain->facts.issuer_spki;
+    made.issuer = judgement.chain->facts.issuer;
   }
   add(host, column, made);
 }

@@ -25,8 +25,7 @@ namespace steppe {
 // A host that is probed.
 struct ProbedHost {
   HostRecord record;
-  Chain chain;       // its baseline
-  ChainFacts facts;  // of that chain
+  KnownChainPtr baseline;
   bool stable = true;
 };
 
@@ -48,7 +47,7 @@ class Round {
   // --- discovery and baseline -------------------------------------------------------------
   void put_host(const HostRecord& host) { batch_.put_host(host); }
   void put_discovered(uint32_t address, HostStatus status);
-  void put_chain(const Chain& chain, std::vector<Digest>& digests);
+  void put_chain(const KnownChain& chain, std::vector<Digest>& digests);
   // What only a resumed discovery needs is not needed any more.
   void end_discovery() { batch_.delete_discovered(record.round); }
   // The chain of a host's baseline, from the store; empty if it is not there.

@@ -2,11 +2,9 @@
 #include "engine/judge/evidence.h"
 
 #include <openssl/asn1.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
-#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -15,7 +13,6 @@
 #include <cstdio>
 #include <ctime>
 #include <iterator>
-#include <set>
 
 #include "engine/judge/certificate.h"
 #include "engine/limits.h"
@@ -23,7 +20,8 @@
 namespace steppe {
 namespace {
 
-using Chain = std::span<const std::span<const uint8_t>>;
+using Bytes = std::span<const uint8_t>;
+using Chain = std::span<const Bytes>;
 
 std::span<const uint8_t> bytes_of(const ASN1_STRING* string) {
   return {ASN1_STRING_get0_data(string), static_cast<size_t>(ASN1_STRING_length(string))};
@@ -55,22 +53,6 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
-std::string name_text(const X509_NAME* name) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio{BIO_new(BIO_s_mem()), BIO_free};
-  if (!bio) throw std::bad_alloc();
-  constexpr unsigned long utf8 =
-      XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
-  // Cannot fail for its letters: d2i_X509() refuses names that cannot be made canonical, and with
-  // them all that is no proper Unicode.
-  if (X509_NAME_print_ex(bio.get(), name, 0, utf8) < 0) {
-    ERR_clear_error();
-    return {};
-  }
-  char* text = nullptr;
-  const long length = BIO_get_mem_data(bio.get(), &text);
-  return length > 0 ? std::string(text, static_cast<size_t>(length)) : std::string();
-}
-
 std::string time_text(const ASN1_TIME* time) {
   std::tm parts{};
   if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
@@ -82,10 +64,14 @@ std::string time_text(const ASN1_TIME* time) {
   return {text, length};
 }
 
-// dNSNames in lower case, marked "d", and addresses as they stand, marked "a". Other kinds of names
-// are nothing that a browser goes by.
-std::set<std::string> alternative_names(const X509* certificate) {
-  std::set<std::string> names;
+void make_set(std::vector<std::string>& names) {
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+}
+
+// Other kinds of names are nothing that a browser goes by.
+std::vector<std::string> alternative_names_of(const X509* certificate) {
+  std::vector<std::string> names;
   const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> entries{
       static_cast<GENERAL_NAMES*>(
           X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
@@ -95,10 +81,11 @@ std::set<std::string> alternative_names(const X509* certificate) {
     int type = 0;
     const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(entries.get(), i), &type);
     if (type == GEN_DNS)
-      names.insert("d" + lower(bytes_of(static_cast<const ASN1_STRING*>(value))));
+      names.push_back("d" + lower(bytes_of(static_cast<const ASN1_STRING*>(value))));
     if (type == GEN_IPADD)
-      names.insert("a" + lower(bytes_of(static_cast<const ASN1_STRING*>(value))));
+      names.push_back("a" + lower(bytes_of(static_cast<const ASN1_STRING*>(value))));
   }
+  make_set(names);
   return names;
 }
 
@@ -111,18 +98,40 @@ bool is_host_name(std::string_view name) {
          });
 }
 
-std::vector<std::string> dns_names_of(const X509* certificate) {
+std::vector<std::string> dns_names_of(const LeafParts& leaf) {
   std::vector<std::string> names;
-  for (const std::string& entry : alternative_names(certificate))
+  for (const std::string& entry : leaf.alternative_names)
     if (entry[0] == 'd') names.push_back(printable(std::string_view(entry).substr(1)));
   if (!names.empty()) return names;
-  const X509_NAME* subject = X509_get_subject_name(certificate);
+  const X509_NAME* subject = X509_get_subject_name(leaf.x509.get());
   const int position = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (position < 0) return names;
   const auto common_name =
       lower(bytes_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, position))));
   if (is_host_name(common_name)) names.push_back(common_name);
   return names;
+}
+
+using Number = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
+
+// Of an RSA key, out of its RSAPublicKey (RFC 8017 A.1.1): two INTEGERs in a SEQUENCE, which the
+// key's decoder has accepted. EVP_PKEY_get_bn_param() looks at all that private keys have, too, at
+// 3 us.
+Number exponent_of(const X509* certificate) {
+  const uint8_t* at = nullptr;
+  int bytes = 0, tag = 0, kind = 0;
+  long length = 0;
+  Number none{nullptr, BN_free};
+  if (X509_PUBKEY_get0_param(nullptr, &at, &bytes, nullptr, X509_get_X509_PUBKEY(certificate)) != 1)
+    return none;
+  const uint8_t* const end = at + bytes;
+  const auto enter = [&] {
+    return (ASN1_get_object(&at, &length, &tag, &kind, end - at) & 0x80) == 0;
+  };
+  if (!enter() || !enter()) return none;
+  at += length;
+  if (!enter() || tag != V_ASN1_INTEGER) return none;
+  return {BN_bin2bn(at, static_cast<int>(length), nullptr), BN_free};
 }
 
 std::string key_text(const X509* certificate) {
@@ -135,17 +144,15 @@ std::string key_text(const X509* certificate) {
     case EVP_PKEY_RSA:
     case EVP_PKEY_RSA_PSS: {
       text = "rsa-" + bits;
-      BIGNUM* exponent = nullptr;
-      if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1) {
+      if (const auto exponent = exponent_of(certificate)) {
         // A longer one is nobody's honest key, and decimal digits take quadratic time.
-        if (BN_num_bits(exponent) <= 64) {
-          char* digits = BN_bn2dec(exponent);
+        if (BN_num_bits(exponent.get()) <= 64) {
+          char* digits = BN_bn2dec(exponent.get());
           if (digits != nullptr) text += std::string(" e=") + digits;
           OPENSSL_free(digits);
         } else {
-          text += " e of " + std::to_string(BN_num_bits(exponent)) + " bits";
+          text += " e of " + std::to_string(BN_num_bits(exponent.get())) + " bits";
         }
-        BN_free(exponent);
       }
       break;
     }
@@ -178,24 +185,25 @@ std::string key_text(const X509* certificate) {
   return text;
 }
 
-std::set<std::string> extension_names(const X509* certificate) {
-  std::set<std::string> names;
+std::vector<std::string> extension_names(const X509* certificate) {
+  std::vector<std::string> names;
   for (int i = 0; i < X509_get_ext_count(certificate); ++i) {
     const ASN1_OBJECT* object = X509_EXTENSION_get_object(X509_get_ext(certificate, i));
     const int nid = OBJ_obj2nid(object);
     if (nid != NID_undef) {
-      names.insert(OBJ_nid2sn(nid));
+      names.emplace_back(OBJ_nid2sn(nid));
       continue;
     }
     char dotted[128];
-    if (OBJ_obj2txt(dotted, sizeof dotted, object, 1) > 0) names.insert(dotted);
+    if (OBJ_obj2txt(dotted, sizeof dotted, object, 1) > 0) names.emplace_back(dotted);
   }
   ERR_clear_error();
+  make_set(names);
   return names;
 }
 
-std::vector<std::string> missing_from(const std::set<std::string>& these,
-                                      const std::set<std::string>& those) {
+std::vector<std::string> missing_from(const std::vector<std::string>& these,
+                                      const std::vector<std::string>& those) {
   std::vector<std::string> missing;
   std::set_difference(these.begin(), these.end(), those.begin(), those.end(),
                       std::back_inserter(missing));
@@ -204,46 +212,18 @@ std::vector<std::string> missing_from(const std::set<std::string>& these,
 
 // ---- who signed it ----
 
-bool verifies(X509* certificate, X509* signer) {
-  EVP_PKEY* key = X509_get0_pubkey(signer);
-  const bool good = key != nullptr && X509_verify(certificate, key) == 1;
-  ERR_clear_error();
-  return good;
-}
-
-// A parsed chain: the leaf, and the certificate whose key verifies its signature, if it is there.
-// That one may be anywhere behind the leaf, and the leaf itself; names do not count, as anybody can
-// write any name.
-struct SignedLeaf {
-  CertificatePtr leaf, other_signer;
-  X509* signer = nullptr;
-
-  explicit SignedLeaf(Chain chain) {
-    if (chain.empty()) return;
-    leaf = parse_certificate(chain[0]);
-    if (!leaf) return;
-    if (X509_self_signed(leaf.get(), 1) == 1) signer = leaf.get();
-    ERR_clear_error();
-    for (size_t i = 1; signer == nullptr && i < std::min(chain.size(), limits::chain_certificates);
-         ++i) {
-      auto candidate = parse_certificate(chain[i]);
-      if (!candidate || !verifies(leaf.get(), candidate.get())) continue;
-      other_signer = std::move(candidate);
-      signer = other_signer.get();
-    }
-  }
-};
-
 // A copied issuer name or key identifier proves nothing, a signature does; so whichever chain has
 // its issuer's certificate, that key must have signed both leaves. Only when neither has does the
 // authorityKeyIdentifier decide, and when neither leaf has one either, the name alone.
-bool same_issuer(const SignedLeaf& a, const SignedLeaf& b) {
-  if (X509_NAME_cmp(X509_get_issuer_name(a.leaf.get()), X509_get_issuer_name(b.leaf.get())) != 0)
-    return false;
-  if (a.signer != nullptr) return verifies(b.leaf.get(), a.signer);
-  if (b.signer != nullptr) return verifies(a.leaf.get(), b.signer);
-  const ASN1_OCTET_STRING* key_a = X509_get0_authority_key_id(a.leaf.get());
-  const ASN1_OCTET_STRING* key_b = X509_get0_authority_key_id(b.leaf.get());
+bool same_issuer(const ChainParts& a, const ChainParts& b) {
+  X509 *const leaf_a = a.leaf.x509.get(), *const leaf_b = b.leaf.x509.get();
+  if (X509_NAME_cmp(X509_get_issuer_name(leaf_a), X509_get_issuer_name(leaf_b)) != 0) return false;
+  // Chains share the certificates of their issuers, and that it has signed both is known.
+  if (a.signer != nullptr && a.signer == b.signer) return true;
+  if (a.signer != nullptr) return verifies(leaf_b, a.signer);
+  if (b.signer != nullptr) return verifies(leaf_a, b.signer);
+  const ASN1_OCTET_STRING* key_a = X509_get0_authority_key_id(leaf_a);
+  const ASN1_OCTET_STRING* key_b = X509_get0_authority_key_id(leaf_b);
   if (key_a == nullptr || key_b == nullptr) return key_a == key_b;
   return ASN1_OCTET_STRING_cmp(key_a, key_b) == 0;
 }
@@ -272,6 +252,8 @@ void compare_serials(const X509* baseline, const X509* other, Evidence& evidence
         static_cast<uint32_t>(std::countl_zero(static_cast<uint8_t>(*end_a ^ *end_b)));
 }
 
+}  // namespace
+
 bool is_for(X509* certificate, std::string_view server_name) {
   const bool matches =
       !server_name.empty() && X509_check_host(certificate, server_name.data(), server_name.size(),
@@ -280,63 +262,92 @@ bool is_for(X509* certificate, std::string_view server_name) {
   return matches;
 }
 
-}  // namespace
+LeafParts::LeafParts(std::span<const uint8_t> der) : x509(parse_leaf(der)) {
+  if (!x509) return;
+  self_signed = X509_self_signed(x509.get(), 1) == 1;
+  alternative_names = alternative_names_of(x509.get());
+  extensions = extension_names(x509.get());
+  spki = spki_digest(x509.get());
+  key = key_text(x509.get());
+}
 
-ChainFacts read_chain(Chain chain) {
+ChainParts::ChainParts(LeafParts read, std::vector<IssuerPtr> behind)
+    : leaf(std::move(read)), issuers(std::move(behind)) {
+  if (!leaf.x509) return;
+  if (leaf.self_signed) signer = leaf.x509.get();
+  for (size_t i = 0; signer == nullptr && i < issuers.size(); ++i) {
+    X509* const candidate = issuers[i]->x509.get();
+    if (candidate == nullptr || !verifies(leaf.x509.get(), candidate)) continue;
+    signer = candidate;
+    issuer = issuers[i];
+  }
+}
+
+ChainFacts facts_of(const ChainParts& chain, const Digest& digest) {
+  const LeafParts& leaf = chain.leaf;
   ChainFacts facts;
-  if (chain.empty()) return facts;
-  facts.leaf = sha256(chain[0]);
-  const SignedLeaf read{chain};
-  if (!read.leaf) return facts;
-  X509* const leaf = read.leaf.get();
+  facts.leaf = digest;
+  const X509* const x509 = leaf.x509.get();
+  if (x509 == nullptr) return facts;
   facts.parsed = true;
-  facts.subject = name_text(X509_get_subject_name(leaf));
-  facts.issuer = name_text(X509_get_issuer_name(leaf));
-  facts.self_signed = read.signer == leaf;
-  if (read.signer != nullptr) facts.issuer_spki = spki_digest(read.signer);
+  facts.subject = name_text(X509_get_subject_name(x509));
+  const X509_NAME* const issuer = X509_get_issuer_name(x509);
+  facts.issuer =
+      chain.issuer && chain.issuer->has_name(issuer) ? chain.issuer->subject : name_text(issuer);
+  facts.self_signed = leaf.self_signed;
+  if (chain.signer != nullptr) facts.issuer_spki = chain.issuer ? chain.issuer->spki : leaf.spki;
   facts.dns_names = dns_names_of(leaf);
-  facts.not_before = time_text(X509_get0_notBefore(leaf));
-  facts.not_after = time_text(X509_get0_notAfter(leaf));
+  facts.not_before = time_text(X509_get0_notBefore(x509));
+  facts.not_after = time_text(X509_get0_notAfter(x509));
   return facts;
 }
 
-Comparison::Comparison(Chain baseline, Chain other) {
-  SignedLeaf read_baseline{baseline}, read_other{other};
-  if (!read_baseline.leaf || !read_other.leaf) return;
-  X509 *const a = read_baseline.leaf.get(), *const b = read_other.leaf.get();
-
-  evidence_.subject_equal = X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
-  const auto names_a = alternative_names(a), names_b = alternative_names(b);
-  evidence_.san_equal = names_a == names_b;
-  evidence_.san_contained =
-      std::includes(names_b.begin(), names_b.end(), names_a.begin(), names_a.end());
-  evidence_.key_replaced = spki_digest(a) != spki_digest(b);
-  evidence_.key = key_text(b);
-  evidence_.not_before_shift_s = shift_s(X509_get0_notBefore(a), X509_get0_notBefore(b));
-  evidence_.not_after_shift_s = shift_s(X509_get0_notAfter(a), X509_get0_notAfter(b));
-  compare_serials(a, b, evidence_);
-  const auto extensions_a = extension_names(a), extensions_b = extension_names(b);
-  evidence_.extensions_removed = missing_from(extensions_a, extensions_b);
-  evidence_.extensions_added = missing_from(extensions_b, extensions_a);
-  evidence_.issuer_equal = same_issuer(read_baseline, read_other);
-  baseline_leaf_ = std::move(read_baseline.leaf);
-  other_leaf_ = std::move(read_other.leaf);
+Evidence compare(const ChainParts& baseline, const ChainParts& other) {
+  const X509 *const a = baseline.leaf.x509.get(), *const b = other.leaf.x509.get();
+  const auto &names_a = baseline.leaf.alternative_names, &names_b = other.leaf.alternative_names;
+  const auto &extensions_a = baseline.leaf.extensions, &extensions_b = other.leaf.extensions;
+  Evidence evidence;
+  evidence.subject_equal = X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
+  evidence.san_equal = names_a == names_b;
+  evidence.san_contained = std::ranges::includes(names_b, names_a);
+  evidence.key_replaced = baseline.leaf.spki != other.leaf.spki;
+  evidence.key = other.leaf.key;
+  evidence.not_before_shift_s = shift_s(X509_get0_notBefore(a), X509_get0_notBefore(b));
+  evidence.not_after_shift_s = shift_s(X509_get0_notAfter(a), X509_get0_notAfter(b));
+  compare_serials(a, b, evidence);
+  evidence.extensions_removed = missing_from(extensions_a, extensions_b);
+  evidence.extensions_added = missing_from(extensions_b, extensions_a);
+  evidence.issuer_equal = same_issuer(baseline, other);
+  return evidence;
 }
 
-std::optional<Evidence> Comparison::evidence(std::string_view asked_server_name,
-                                             Trust other_trust) const {
-  if (!other_leaf_) return std::nullopt;
-  Evidence evidence = evidence_;
-  evidence.names_asked = is_for(other_leaf_.get(), asked_server_name) &&
-                         !is_for(baseline_leaf_.get(), asked_server_name);
-  evidence.trusted = other_trust.trusted;
-  evidence.anchored = other_trust.anchored;
-  return evidence;
+namespace {
+
+// A chain on its own, with nothing that could be known of it already.
+ChainParts take_apart(Chain chain) {
+  std::vector<IssuerPtr> issuers;
+  for (size_t i = 1; i < std::min(chain.size(), limits::chain_certificates); ++i)
+    issuers.push_back(std::make_shared<const Issuer>(nullptr, parse_certificate(chain[i])));
+  return {LeafParts(chain.empty() ? Bytes{} : chain[0]), std::move(issuers)};
+}
+
+}  // namespace
+
+ChainFacts read_chain(Chain chain) {
+  if (chain.empty()) return {};
+  return facts_of(take_apart(chain), sha256(chain[0]));
 }
 
 std::optional<Evidence> compare_chains(Chain baseline, Chain other,
                                        std::string_view asked_server_name, Trust other_trust) {
-  return Comparison(baseline, other).evidence(asked_server_name, other_trust);
+  const ChainParts a = take_apart(baseline), b = take_apart(other);
+  X509 *const leaf_a = a.leaf.x509.get(), *const leaf_b = b.leaf.x509.get();
+  if (leaf_a == nullptr || leaf_b == nullptr) return std::nullopt;
+  Evidence evidence = compare(a, b);
+  evidence.names_asked = is_for(leaf_b, asked_server_name) && !is_for(leaf_a, asked_server_name);
+  evidence.trusted = other_trust.trusted;
+  evidence.anchored = other_trust.anchored;
+  return evidence;
 }
 
 }  // namespace steppe

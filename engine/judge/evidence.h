@@ -53,24 +53,45 @@ struct ChainFacts {
   bool self_signed = false;
 };
 
+// A leaf taken apart: what it takes to compare it with others. Immutable.
+struct LeafParts {
+  // x509 is null if the bytes are no certificate.
+  explicit LeafParts(std::span<const uint8_t> der);
+
+  CertificatePtr x509;
+  bool self_signed = false;
+  // Sorted. dNSNames in lower case, marked "d", and addresses as they stand, marked "a".
+  std::vector<std::string> alternative_names;
+  std::vector<std::string> extensions;  // OpenSSL short names (or dotted OIDs)
+  Digest spki{};
+  std::string key;  // see Evidence
+};
+
+// A chain taken apart.
+struct ChainParts {
+  // issuers: what stands behind the leaf, in the order of the chain.
+  ChainParts(LeafParts leaf, std::vector<IssuerPtr> issuers);
+
+  LeafParts leaf;
+  std::vector<IssuerPtr> issuers;
+  // Of the leaf and those: the first whose key verifies the leaf's signature. They may be in any
+  // order, and names do not count, as anybody can write any name. Null: not there.
+  X509* signer = nullptr;
+  IssuerPtr issuer;  // whose certificate that is, if not the leaf's own
+};
+
+// digest: of the leaf's DER.
+ChainFacts facts_of(const ChainParts& chain, const Digest& digest);
+// But for names_asked and trust. REQUIRES that both leaves parse.
+Evidence compare(const ChainParts& baseline, const ChainParts& other);
+
+// As X509_check_host() says, CN too.
+bool is_for(X509* certificate, std::string_view server_name);
+
 // Total: a chain that is empty or does not parse gives `parsed` false, with the digest of its leaf.
 ChainFacts read_chain(std::span<const std::span<const uint8_t>> chain);
 
-// Two chains taken apart and compared once, for any number of names. Thread-safe.
-class Comparison {
- public:
-  // baseline, other: DER chains, leaf first, as received.
-  Comparison(std::span<const std::span<const uint8_t>> baseline,
-             std::span<const std::span<const uint8_t>> other);
-  // nullopt if either leaf cannot be parsed.
-  std::optional<Evidence> evidence(std::string_view asked_server_name, Trust other_trust) const;
-
- private:
-  CertificatePtr baseline_leaf_, other_leaf_;
-  Evidence evidence_;  // but for what hangs on the name and on the trust
-};
-
-// The same for one name.
+// chains: DER, leaf first, as received. nullopt if either leaf cannot be parsed.
 std::optional<Evidence> compare_chains(std::span<const std::span<const uint8_t>> baseline,
                                        std::span<const std::span<const uint8_t>> other,
                                        std::string_view asked_server_name, Trust other_trust);

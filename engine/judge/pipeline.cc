@@ -2,9 +2,6 @@
 #include "engine/judge/pipeline.h"
 
 #include <oneapi/tbb/parallel_pipeline.h>
-#include <rte_mbuf.h>
-
-#include "engine/judge/flight.h"
 
 namespace steppe {
 namespace {
@@ -13,81 +10,7 @@ namespace {
 // wait.
 constexpr size_t batch_size = 256;
 
-std::vector<uint8_t> take_flight(rte_mbuf* flight) {
-  std::vector<uint8_t> bytes;
-  if (flight == nullptr) return bytes;
-  bytes.resize(flight->pkt_len);
-  const void* at = rte_pktmbuf_read(flight, 0, flight->pkt_len, bytes.data());
-  // rte_pktmbuf_read copies only what is not in one piece.
-  if (at != nullptr && at != bytes.data()) {
-    const auto* begin = static_cast<const uint8_t*>(at);
-    bytes.assign(begin, begin + flight->pkt_len);
-  }
-  rte_pktmbuf_free(flight);
-  return bytes;
-}
-
-// How the connection really ended, now that its flight is open.
-void unseal(const Flight& flight, Observation& observation) {
-  const bool open = flight.same || flight.complete || flight.alert || flight.broken;
-  if (open) observation.detail = 0;  // it was that of another ending
-  if (flight.same) {
-    observation.ending = Ending::same;
-  } else if (flight.complete) {
-    observation.ending = Ending::certificate;
-  } else if (flight.alert) {
-    observation.ending = Ending::alert;
-    observation.detail = *flight.alert;
-  } else if (flight.broken) {
-    observation.ending = Ending::not_tls;
-  } else if (observation.ending == Ending::encrypted) {
-    // What looked like its end was a pause that lasted.
-    observation.ending = Ending::timeout;
-    observation.detail = detail::flight_broke_off;
-  }
-}
-
 }  // namespace
-
-std::vector<std::span<const uint8_t>> spans_of(const Chain& chain) {
-  return {chain.begin(), chain.end()};
-}
-
-Judgement judge(const Observation& observation, const Asked& asked, Judges& judges) {
-  Judgement judgement;
-  judgement.observation = observation;
-  judgement.observation.flight = nullptr;
-  const std::vector<uint8_t> bytes = take_flight(observation.flight);
-  Flight flight;
-  if (observation.sealed) {
-    flight =
-        judges.readers.local().read(bytes, asked.hello, asked.server_name, asked.expected_leaf);
-    unseal(flight, judgement.observation);
-  } else if (observation.ending == Ending::certificate) {
-    flight = read_flight(bytes);
-  }
-  Facts facts{.ending = judgement.observation.ending,
-              .detail = judgement.observation.detail,
-              .baseline = asked.baseline_facts,
-              .trust = {}};
-  if (facts.ending == Ending::certificate) {
-    judges.trust.learn(flight.chain);
-    judgement.trust = judges.trust.verify(flight.chain);
-    judgement.facts = judges.facts.read(flight.chain);
-    for (const auto& certificate : flight.chain)
-      judgement.chain.emplace_back(certificate.begin(), certificate.end());
-    if (asked.baseline != nullptr)
-      judgement.evidence = judges.facts.compare(spans_of(*asked.baseline), flight.chain,
-                                                asked.server_name, judgement.trust);
-    facts.chain = &judgement.facts;
-    facts.evidence = judgement.evidence ? &*judgement.evidence : nullptr;
-    facts.trust = judgement.trust;
-  }
-  judgement.hello = std::move(flight.hello);
-  judgement.hello.key_exchange = {};
-  judgement.verdict = classify(judges.rules, facts).verdict;
-  return judgement;
-}
 
 void run_pipeline(const PipelineStages& stages, Judges& judges, size_t batches) {
   using Observations = std::vector<Observation>;

@@ -3,61 +3,13 @@
 // parallel decode, trust, compare and verdict, serial write.
 #pragma once
 
-#include <oneapi/tbb/enumerable_thread_specific.h>
-
 #include <cstdint>
 #include <functional>
-#include <optional>
-#include <span>
-#include <string_view>
 #include <vector>
 
-#include "engine/judge/evidence.h"
-#include "engine/judge/facts_cache.h"
-#include "engine/judge/observation.h"
-#include "engine/judge/tls13.h"
-#include "engine/judge/trust.h"
-#include "engine/judge/verdict_rule.h"
+#include "engine/judge/judge.h"
 
 namespace steppe {
-
-using Certificate = std::vector<uint8_t>;  // DER
-using Chain = std::vector<Certificate>;    // leaf first
-
-// The spans that the functions of trust.h and evidence.h take.
-std::vector<std::span<const uint8_t>> spans_of(const Chain& chain);
-
-// What a host was asked, as far as judging needs it. The pointers live as long as the pass.
-struct Asked {
-  std::string_view server_name;
-  std::span<const uint8_t> expected_leaf;  // as the worker had it; empty: none
-  AskedHello hello;
-  const Chain* baseline = nullptr;  // null: none known
-  const ChainFacts* baseline_facts = nullptr;
-};
-
-// An observation, judged.
-struct Judgement {
-  Observation observation{};  // its flight is gone
-  Verdict verdict = Verdict::none;
-  Trust trust;
-  Chain chain;       // as received; empty if no certificate came, or if it was `same`
-  ChainFacts facts;  // of that chain
-  std::optional<Evidence> evidence;
-  ServerHello hello;
-};
-
-// What judging takes. Thread-safe; the parts live as long as it does.
-struct Judges {
-  Judges(TrustStore& trust, FactsCache& facts, std::span<const VerdictRule* const> rules,
-         const KeyShares& keys)
-      : trust(trust), facts(facts), rules(rules), readers([&keys] { return Tls13Reader(keys); }) {}
-
-  TrustStore& trust;
-  FactsCache& facts;
-  std::span<const VerdictRule* const> rules;
-  oneapi::tbb::enumerable_thread_specific<Tls13Reader> readers;
-};
 
 // Drain: appends what the workers have said, at most `most`, and returns false once nothing will
 // ever come. Called by one thread at a time; may wait a little. ask: what the host of an
@@ -73,9 +25,5 @@ struct PipelineStages {
 // memory: 16 * 256 flights of a few KB.
 inline constexpr size_t batches_under_way = 16;
 void run_pipeline(const PipelineStages& stages, Judges& judges, size_t batches = batches_under_way);
-
-// One observation. Takes the flight. If it was sealed, the judgement's observation ends as what
-// came out says. Thread-safe.
-Judgement judge(const Observation& observation, const Asked& asked, Judges& judges);
 
 }  // namespace steppe

@@ -6,7 +6,9 @@
 #include <openssl/x509.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,8 +19,6 @@ namespace steppe {
 
 using Digest = std::array<uint8_t, 32>;  // SHA-256
 Digest sha256(std::span<const uint8_t> bytes);
-// Of a chain as a whole; lengths go in as well, or two chains could be one string of bytes.
-Digest digest_of(std::span<const std::span<const uint8_t>> chain);
 std::string hex(std::span<const uint8_t> bytes);
 
 // Why a chain is not trusted. On disk as these words.
@@ -41,12 +41,23 @@ struct Trust {
   TrustReason reason = TrustReason::malformed;
 };
 
-// Thread-safe: verify() from many judges, learn() among them. Results are cached by the digest of
-// the chain; a cached `unknown_issuer` is verified again once an intermediate has been learned
+struct ChainParts;
+struct Issuer;
+
+// What a TrustStore remembers of one chain; empty at first. Thread-safe.
+struct TrustMemo {
+  std::atomic<uint64_t> verified{0}, looked_at{0};
+};
+
+// Thread-safe: verify() from many judges, learn() among them. The results are remembered with the
+// chain; a remembered `unknown_issuer` is verified again once an intermediate has been learned
 // since, and anything after an hour, as validity runs out.
 // Host names are not checked: METHOD 1 has why a mismatch says nothing.
 class TrustStore {
  public:
+  using Bytes = std::span<const uint8_t>;
+  using Issuers = std::vector<std::shared_ptr<const Issuer>>;
+
   // root_file: PEM roots; empty: the system's (/etc/ssl/certs/ca-certificates.crt). Throws
   // OperatorError when it cannot be read or holds no certificate. at_time: Unix seconds at which
   // chains are verified; 0: now.
@@ -58,11 +69,21 @@ class TrustStore {
   TrustStore(Pem roots, int64_t at_time);
   ~TrustStore();
 
-  // chain: DER, leaf first, as received.
-  Trust verify(std::span<const std::span<const uint8_t>> chain);
+  // What stands behind a leaf, parsed; of a certificate that was seen before the same.
+  Issuers issuers(std::span<const Bytes> chain);
+
+  // parts: the chain, taken apart; called if the result is not remembered.
+  using Parts = std::function<const ChainParts&()>;
+  Trust verify(TrustMemo& memo, const Parts& parts);
   // Keeps the CA certificates of a chain (basicConstraints CA, not self-signed) for other chains,
   // if they lead to a root themselves: who sends them gains nothing. Bounded (limits).
-  void learn(std::span<const std::span<const uint8_t>> chain);
+  // issuers: of the chain; called if something may have changed since they were looked at.
+  void learn(TrustMemo& memo, const std::function<Issuers()>& issuers);
+
+  // The same of chains on their own: DER, leaf first, as received. Nothing is remembered of them.
+  Trust verify(std::span<const Bytes> chain);
+  void learn(std::span<const Bytes> chain);
+
   size_t root_count() const;
   size_t learned_count() const;
 

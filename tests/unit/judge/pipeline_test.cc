@@ -57,6 +57,12 @@ Outcome outcome_of(const Judgement& judgement) {
   return {judgement.observation.ending, judgement.observation.detail, judgement.verdict};
 }
 
+Chain chain_of(const Judgement& judgement) {
+  Chain chain;
+  for (const auto& certificate : judgement.chain->certificates) chain.push_back(certificate->der);
+  return chain;
+}
+
 class Pipeline : public ::testing::Test {
  protected:
   void TearDown() override { EXPECT_EQ(rte_mempool_in_use_count(pool()), 0u) << "mbufs lost"; }
@@ -96,8 +102,7 @@ class Pipeline : public ::testing::Test {
     asked.hello = {&hello, random_seed};
     if (!has_baseline) return asked;
     asked.expected_leaf = world().host.der;
-    asked.baseline = &baseline;
-    asked.baseline_facts = &baseline_facts;
+    asked.baseline = baseline.get();
     return asked;
   }
   Judgement judged(Ending ending, const Bytes& bytes, bool is_sealed = true) {
@@ -106,12 +111,11 @@ class Pipeline : public ::testing::Test {
 
   test::PemFile roots{&world().root};
   TrustStore trust{roots.path(), test::now_s};
-  FactsCache facts;
+  KnownChains chains{trust};
   KeyShares keys{{1, 2, 3}};
   ClientHello hello{*find_hello("tls13"), keys.shares()};
-  Judges judges{trust, facts, verdict_rules(), keys};
-  const Chain baseline = own_chain();
-  const ChainFacts baseline_facts = read_chain(spans_of(baseline));
+  Judges judges{chains, verdict_rules(), keys};
+  const KnownChainPtr baseline = chains.read(spans_of(own_chain()));
 };
 
 // How a worker may end a flight that it cannot read.
@@ -156,8 +160,8 @@ TEST_F(Pipeline, ASealedFlightThatSaysNothingKeepsItsEnding) {
 
 TEST_F(Pipeline, AJudgementHasWhatWasFound) {
   const Judgement forged = judged(Ending::encrypted, sealed_chain(forged_chain()));
-  EXPECT_EQ(forged.chain, forged_chain());
-  EXPECT_TRUE(forged.facts.parsed);
+  EXPECT_EQ(chain_of(forged), forged_chain());
+  EXPECT_TRUE(forged.chain->facts.parsed);
   EXPECT_FALSE(forged.trust.trusted);
   ASSERT_TRUE(forged.evidence);
   EXPECT_TRUE(forged.evidence->key_replaced);
@@ -172,7 +176,7 @@ TEST_F(Pipeline, AJudgementHasWhatWasFound) {
   EXPECT_EQ(forged.observation.flight, nullptr);
 
   const Judgement same = judged(Ending::encrypted, sealed_chain(own_chain()));
-  EXPECT_TRUE(same.chain.empty());
+  EXPECT_EQ(same.chain, nullptr);
   EXPECT_EQ(same.hello.version, 0x0304);
 }
 
@@ -180,7 +184,7 @@ TEST_F(Pipeline, WithoutABaselineTheCertificateIsAllThatIsKnown) {
   const Judgement first =
       judge(observation(Ending::encrypted, sealed_chain(own_chain()), true), asked(false), judges);
   EXPECT_EQ(outcome_of(first), (Outcome{Ending::certificate, 0, Verdict::genuine}));
-  EXPECT_EQ(first.chain, own_chain());
+  EXPECT_EQ(chain_of(first), own_chain());
   EXPECT_TRUE(first.trust.trusted);
   EXPECT_FALSE(first.evidence);
 }
@@ -188,12 +192,12 @@ TEST_F(Pipeline, WithoutABaselineTheCertificateIsAllThatIsKnown) {
 TEST_F(Pipeline, AFlightInClearIsReadAsItIs) {
   const Judgement forged = judged(Ending::certificate, flight(forged_chain()), false);
   EXPECT_EQ(outcome_of(forged), (Outcome{Ending::certificate, some_detail, Verdict::injected}));
-  EXPECT_EQ(forged.chain, forged_chain());
+  EXPECT_EQ(chain_of(forged), forged_chain());
   EXPECT_EQ(forged.hello.version, 0x0303);
   // Without the worker's word for it nobody looks.
   const Judgement closed = judged(Ending::closed, flight(forged_chain()), false);
   EXPECT_EQ(outcome_of(closed), (Outcome{Ending::closed, some_detail, Verdict::closed}));
-  EXPECT_TRUE(closed.chain.empty());
+  EXPECT_EQ(closed.chain, nullptr);
 }
 
 TEST_F(Pipeline, AnObservationWithoutAFlightIsJudgedByItsEnding) {
