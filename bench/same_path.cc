@@ -42,13 +42,15 @@ RoundRecord new_round(const SamePath& path) {
   return record;
 }
 
-std::vector<ProbedHost> new_hosts(const SamePath& path) {
+std::vector<ProbedHost> new_hosts(const SamePath& path, KnownChains& chains) {
+  const std::vector<uint8_t> leaf(1200);
+  const std::array<std::span<const uint8_t>, 1> chain = {leaf};
   std::vector<ProbedHost> hosts(path.hosts);
   for (uint32_t host = 0; host < path.hosts; ++host) {
     hosts[host].record.address = first_address + host;
     hosts[host].record.hello = "tls12";
     hosts[host].record.baseline = {Digest{}};
-    hosts[host].chain = {Certificate(1200)};
+    hosts[host].baseline = chains.read(chain);
   }
   return hosts;
 }
@@ -115,11 +117,11 @@ SamePathFigures run_same_path(const SamePath& path) {
   const Clock clock;
   Store store(path.database, Store::Mode::write);
   Round round(store, new_round(path), {}, clock);
-  round.set_hosts(new_hosts(path), true);
   TrustStore trust{""};
-  FactsCache facts;
+  KnownChains chains(trust);
+  round.set_hosts(new_hosts(path, chains), true);
   const KeyShares keys({1});
-  Judges judges(trust, facts, verdict_rules(), keys);
+  Judges judges(chains, verdict_rules(), keys);
   const std::unique_ptr<rte_ring, decltype(&rte_ring_free)> ring(
       rte_ring_create_elem("same-path", sizeof(Observation), ring_observations, SOCKET_ID_ANY,
                            RING_F_SP_ENQ | RING_F_SC_DEQ),
@@ -142,10 +144,9 @@ SamePathFigures run_same_path(const SamePath& path) {
   const auto ask = [&](const Observation& observation) {
     const ProbedHost& host = round.hosts()[observation.host];
     return Asked{.server_name = round.record.names[observation.variant],
-                 .expected_leaf = host.chain.front(),
+                 .expected_leaf = host.baseline->leaf(),
                  .hello = {},
-                 .baseline = &host.chain,
-                 .baseline_facts = &host.facts};
+                 .baseline = host.baseline.get()};
   };
   const auto write = [&](std::vector<Judgement>& judgements) {
     const std::lock_guard lock(mutex);

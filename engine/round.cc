@@ -22,7 +22,7 @@ uint32_t wanted_bytes(const ProbedHost& host) {
                                    ? limits::server_hello_bytes
                                    : host.record.server_hello_bytes;
   return static_cast<uint32_t>(limits::before_leaf_bytes + hello_bytes +
-                               host.chain.front().size());
+                               host.baseline->leaf().size());
 }
 
 std::string bytes_of(const Digest& digest) {
