@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "bench/same_path.h"
+#include "tools/steppe/same_path.h"
 #include "engine/plan/work_list.h"
 
 namespace steppe {

@@ -15,29 +15,13 @@
 #include "tools/sim/truth.h"
 #include "tools/steppe/bench_exchange.h"
 #include "tools/steppe/bench_parts.h"
+#include "tools/steppe/bench_scenario.h"
 #include "tools/steppe/scan_options.h"
 
 namespace steppe {
 namespace {
 
 constexpr uint32_t default_hosts = 2000, default_names = 1000;
-
-// Round trips of a continent's.
-constexpr uint32_t latency_least_ms = 2, latency_most_ms = 60;
-
-std::string scenario_text(uint32_t hosts) {
-  return fmt::format(R"({{
-  "name": "bench",
-  "description": "{} trusted hosts, and nobody who interferes",
-  "seed": 1, "date": "2024-05-01T12:00:00Z",
-  "vantages": [{{"name": "outside", "address": "198.19.255.254"}}],
-  "networks": [{{"name": "all", "as": 64500, "prefixes": ["198.18.0.0/16"]}}],
-  "routes": {{"near": {{"hops": ["198.19.255.1"]}}}},
-  "hosts": [{{"name": "plain", "network": "all", "count": {},
-             "certificate": {{"kind": "trusted"}}, "latency-ms": [{}, {}], "routes": "near"}}]
-}})",
-                     hosts, hosts, latency_least_ms, latency_most_ms);
-}
 
 struct PairsRun {
   StageCost cost;
@@ -81,7 +65,7 @@ PairsRun run_once(const std::string& directory, const BenchOptions& options, uin
 std::vector<BenchRow> bench_pairs(const BenchOptions& options, BenchMachine& machine) {
   const uint32_t hosts = options.hosts == 0 ? default_hosts : options.hosts;
   const uint32_t names = options.names == 0 ? default_names : options.names;
-  std::ofstream(options.scratch + "/bench.json") << scenario_text(hosts);
+  std::ofstream(options.scratch + "/bench.json") << bench_scenario(hosts);
   std::ofstream name_file(options.scratch + "/names.txt");
   for (uint32_t i = 0; i < names; ++i) name_file << "name-" << i << ".example\n";
   name_file.close();

@@ -24,5 +24,8 @@ struct BenchOptions {
 // Each starts DPDK, so there is one of them to a process. Throw OperatorError.
 std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machine);
 std::vector<BenchRow> bench_pairs(const BenchOptions& options, BenchMachine& machine);
+std::vector<BenchRow> bench_judge(const BenchOptions& options, BenchMachine& machine);
+std::vector<BenchRow> bench_store(const BenchOptions& options, BenchMachine& machine);
+std::vector<BenchRow> bench_trace(const BenchOptions& options, BenchMachine& machine);
 
 }  // namespace steppe

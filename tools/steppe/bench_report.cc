@@ -130,4 +130,33 @@ BenchRow bench_row(const nlohmann::ordered_json& json) {
   return row;
 }
 
+BenchMachine bench_machine(const nlohmann::ordered_json& json) {
+  return {.processor = json["processor"],
+          .kernel = json["kernel"],
+          .dpdk = json["dpdk"],
+          .processors = json["processors"],
+          .ticks_per_ns = json["ticks_per_ns"],
+          .huge_pages = json["huge_pages"]};
+}
+
+std::string wire_text(const std::vector<BenchRow>& rows) {
+  const auto syn = std::ranges::find(rows, "syn", &BenchRow::bench);
+  const auto pairs = std::ranges::find(rows, "pairs", &BenchRow::bench);
+  if (syn == rows.end() || pairs == rows.end()) return "";
+  // IEEE 802.3: preamble, checksum and gap, 24 bytes, go with every frame. A SYN of 66 bytes; what
+  // a pair receives, the longer of its directions: a SYN-ACK, and a flight up to its leaf.
+  constexpr double syn_bits = 8 * (66 + 24), pair_bits = 8 * (66 + 24 + 1514 + 24);
+  std::vector<std::vector<std::string>> table = {
+      {"link", "SYN a second", "cores", "pairs a second", "cores"}};
+  for (const int gigabits : {10, 25, 40, 100}) {
+    const double syns = gigabits * 1e9 / syn_bits, flights = gigabits * 1e9 / pair_bits;
+    table.push_back({fmt::format("{} GbE", gigabits), quantity(syns),
+                     fmt::format("{:.1f}", syns * syn->busy_ns / 1e9), quantity(flights),
+                     fmt::format("{:.1f}", flights * pairs->busy_ns / 1e9)});
+  }
+  return "\nComputed, not measured: cores that fill a link, one direction, at the busy times "
+         "above\n" +
+         format_table(table);
+}
+
 }  // namespace steppe

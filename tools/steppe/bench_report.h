@@ -45,7 +45,10 @@ std::string bench_text(const BenchMachine& machine, const std::vector<BenchRow>&
 nlohmann::ordered_json bench_json(const BenchMachine& machine, const std::vector<BenchRow>& rows);
 BenchRow bench_row(const nlohmann::ordered_json& json);
 
-// How many cores fill a link: computed from the measured time per probe and per pair.
-std::string wire_text(double probe_ns, double pair_ns, double pair_bytes_each_way);
+BenchMachine bench_machine(const nlohmann::ordered_json& json);
+
+// How many cores fill links of 10 to 100 GbE: computed from the busy times of the rows `syn` and
+// `pairs`, and nothing that was measured. "" if one of them is not there.
+std::string wire_text(const std::vector<BenchRow>& rows);
 
 }  // namespace steppe

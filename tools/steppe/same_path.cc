@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/same_path.h"
+#include "tools/steppe/same_path.h"
 
 #include <rte_cycles.h>
 #include <rte_ring.h>
