@@ -5,22 +5,7 @@
 
 namespace steppe::sim {
 
-uint64_t hash_of(const FlowKey& key) {
-  uint64_t hash = (uint64_t{key.client_address} << 32 | key.host_address) * 0x9e3779b97f4a7c15;
-  hash ^= hash >> 32;
-  hash = (hash ^ (uint64_t{key.speaker} << 16 | key.client_port)) * 0xd6e8feb86659fd93;
-  return hash ^ hash >> 32;
-}
-
 ConnectionTable::ConnectionTable() : entries_(1024), mask_(1023) {}
-
-uint32_t ConnectionTable::find(const FlowKey& key) const {
-  const auto hash = static_cast<uint32_t>(hash_of(key));
-  for (uint32_t i = hash & mask_; entries_[i].slot != none; i = (i + 1) & mask_) {
-    if (entries_[i].hash == hash && (*this)[entries_[i].slot].key == key) return entries_[i].slot;
-  }
-  return none;
-}
 
 uint32_t ConnectionTable::insert(const FlowKey& key) {
   if (2 * (size_ + 1) > entries_.size()) grow();
@@ -47,7 +32,9 @@ void ConnectionTable::erase(uint32_t slot) {
     hole = i;
   }
   entries_[hole] = {};
-  (*this)[slot] = {};
+  // In its place: a new one beside it would have to be copied.
+  std::destroy_at(&(*this)[slot]);
+  std::construct_at(&(*this)[slot]);
   free_slots_.push_back(slot);
   --size_;
 }

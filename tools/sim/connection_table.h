@@ -6,6 +6,7 @@
 #pragma once
 
 #include <rte_ether.h>
+#include <rte_prefetch.h>
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "tools/sim/authority.h"
 #include "tools/sim/layout.h"
+#include "tools/sim/text.h"
 
 namespace steppe::sim {
 
@@ -23,7 +25,12 @@ struct FlowKey {
   uint16_t speaker = 0;  // who answers: 0 the host itself, else 1 + index of a middlebox
   bool operator==(const FlowKey&) const = default;
 };
-uint64_t hash_of(const FlowKey& key);
+inline uint64_t hash_of(const FlowKey& key) {
+  uint64_t hash = (uint64_t{key.client_address} << 32 | key.host_address) * 0x9e3779b97f4a7c15;
+  hash ^= hash >> 32;
+  hash = (hash ^ (uint64_t{key.speaker} << 16 | key.client_port)) * 0xd6e8feb86659fd93;
+  return hash ^ hash >> 32;
+}
 
 // What a server says in answer, and what it does when that is said.
 struct Speech {
@@ -33,7 +40,7 @@ struct Speech {
     fin,
     reset,
   };
-  std::shared_ptr<const Bytes> bytes;  // may be null: nothing
+  TextPointer text;  // may be null: nothing
   End end = End::open;
 };
 
@@ -44,7 +51,8 @@ struct WayBack {
 };
 
 // RFC 9293 3.3.1, with sequence numbers of both sides. tcp_server.cc is its manual.
-struct Connection {
+// Two cache lines: at 600,000 connections a second, 100,000 of them are open.
+struct alignas(64) Connection {
   FlowKey key;
   rte_ether_addr client_mac;
   uint16_t client_mss = 0;           // as the client announced it
@@ -71,7 +79,10 @@ struct Connection {
   Speech speech;
   std::unique_ptr<Bytes> heard;  // the client's bytes so far, while more are wanted
 };
+static_assert(sizeof(Connection) == 128);
 
+// What is done for each packet is here, so that a key that was put together field by field need not
+// go through memory to be read as a whole.
 class ConnectionTable {
  public:
   static constexpr uint32_t none = UINT32_MAX;
@@ -84,7 +95,29 @@ class ConnectionTable {
     return blocks_[slot / block_slots][slot % block_slots];
   }
   // The slot; none: there is no such connection.
-  uint32_t find(const FlowKey& key) const;
+  uint32_t find(const FlowKey& key) const {
+    const auto hash = static_cast<uint32_t>(hash_of(key));
+    for (uint32_t i = hash & mask_; entries_[i].slot != none; i = (i + 1) & mask_) {
+      if (entries_[i].hash == hash && (*this)[entries_[i].slot].key == key) return entries_[i].slot;
+    }
+    return none;
+  }
+  // Before find(): first for where it begins to look, then, as soon as that is there, for the
+  // connection itself.
+  void prefetch_entry(const FlowKey& key) const {
+    rte_prefetch0(&entries_[static_cast<uint32_t>(hash_of(key)) & mask_]);
+  }
+  void prefetch_connection(const FlowKey& key) const {
+    // The first with the same hash is nearly always the right one.
+    const auto hash = static_cast<uint32_t>(hash_of(key));
+    for (uint32_t i = hash & mask_; entries_[i].slot != none; i = (i + 1) & mask_) {
+      if (entries_[i].hash != hash) continue;
+      const auto* const connection = reinterpret_cast<const char*>(&(*this)[entries_[i].slot]);
+      rte_prefetch0(connection);
+      rte_prefetch0(connection + 64);
+      return;
+    }
+  }
   // REQUIRES that the key is not there. References to others stay valid.
   uint32_t insert(const FlowKey& key);
   void erase(uint32_t slot);

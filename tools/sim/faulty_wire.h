@@ -41,6 +41,9 @@ class FaultyWire {
     return send_late(frame, now_ns, delay_ns);
   }
 
+  // Whether all frames arrive as they were sent, and as late as they were to.
+  bool faultless() const { return faultless_; }
+
   uint64_t next_due_ns() const { return waiting_.next_due_ns(); }  // UINT64_MAX: nothing waits
   // REQUIRES that something waits. The frame that arrives next; it is the caller's now.
   Frame take() { return waiting_.take(); }

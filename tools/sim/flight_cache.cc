@@ -33,21 +33,31 @@ size_t FlightCache::KeyHash::operator()(const Key& key) const {
 }
 
 FlightCache::FlightCache(const Layout& layout, Authority& authority, size_t bytes_most)
-    : layout_(layout), authority_(authority), bytes_most_(bytes_most) {}
+    : layout_(layout),
+      authority_(authority),
+      bytes_most_(bytes_most),
+      only_(layout.hosts().size()) {}
 
 const Flight& FlightCache::genuine(const Host& host, const LeafChoice& choice,
                                    std::string_view server_name) {
+  const bool is_only = choice == LeafChoice{};
+  if (Entry* const entry = only_[index_of(host)]; is_only && entry != nullptr) {
+    entry->used = true;
+    return entry->flight;
+  }
   const Key key{nullptr, host.address, choice, choice.other ? name_hash(server_name) : 0};
   if (const auto at = entries_.find(key); at != entries_.end()) {
     at->second.used = true;
     return at->second.flight;
   }
   const Chain chain = authority_.chain(host, choice, server_name);
-  if (layout_.scenario().groups[host.group].certificate.distinct > 0)
-    return keep(key, shared(chain, host, choice), 0);
-  Flight flight = build(chain, authority_.leaf_key(host, choice), host.address);
-  const size_t bytes = flight->size();
-  return keep(key, std::move(flight), bytes);
+  const bool is_shared = layout_.scenario().groups[host.group].certificate.distinct > 0;
+  Flight flight = is_shared ? shared(chain, host, choice)
+                            : build(chain, authority_.leaf_key(host, choice), host.address);
+  const size_t bytes = is_shared ? 0 : flight->size();
+  Entry& entry = keep(key, std::move(flight), bytes);
+  if (is_only) only_[index_of(host)] = &entry;
+  return entry.flight;
 }
 
 const Flight& FlightCache::forged(const ForgingProfile& profile, const Host& host,
@@ -62,7 +72,7 @@ const Flight& FlightCache::forged(const ForgingProfile& profile, const Host& hos
   const Chain chain = authority_.forge(profile, host, origin, server_name);
   Flight flight = build(chain, authority_.forged_key(profile, host).get(), host.address);
   const size_t bytes = flight->size();
-  return keep(key, std::move(flight), bytes);
+  return keep(key, std::move(flight), bytes).flight;
 }
 
 Flight FlightCache::build(const Chain& chain, EVP_PKEY* key, uint64_t tag) const {
@@ -71,7 +81,7 @@ Flight FlightCache::build(const Chain& chain, EVP_PKEY* key, uint64_t tag) const
     const uint64_t random = chance(layout_.seed(), what::server_random, tag, i);
     std::memcpy(server_random.data() + i, &random, sizeof random);
   }
-  return std::make_shared<const Bytes>(tls12_flight(chain, key, server_random));
+  return make_text(tls12_flight(chain, key, server_random));
 }
 
 Flight FlightCache::shared(const Chain& chain, const Host& host, const LeafChoice& choice) {
@@ -86,12 +96,12 @@ Flight FlightCache::shared(const Chain& chain, const Host& host, const LeafChoic
   return flight;
 }
 
-const Flight& FlightCache::keep(const Key& key, Flight flight, size_t flight_bytes) {
+FlightCache::Entry& FlightCache::keep(const Key& key, Flight flight, size_t flight_bytes) {
   make_room();
   const size_t bytes = entry_bytes + flight_bytes;
   bytes_ += bytes;
   order_.push_back(key);
-  return entries_.emplace(key, Entry{std::move(flight), bytes}).first->second.flight;
+  return entries_.emplace(key, Entry{std::move(flight), bytes}).first->second;
 }
 
 void FlightCache::make_room() {
@@ -104,6 +114,8 @@ void FlightCache::make_room() {
       continue;
     }
     bytes_ -= at->second.bytes;
+    if (Entry*& entry = only_[index_of(*layout_.find(oldest.address))]; entry == &at->second)
+      entry = nullptr;
     entries_.erase(at);
   }
   if (bytes_ <= bytes_most_) return;

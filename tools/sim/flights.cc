@@ -112,9 +112,10 @@ bool read_extensions(std::span<const uint8_t> bytes, HeardHello& hello) {
   return true;
 }
 
-// The body of the message (RFC 8446 4.1.2).
-std::optional<HeardHello> read_hello(std::span<const uint8_t> body) {
-  HeardHello hello;
+// The body of the message (RFC 8446 4.1.2). false: it is none.
+bool read_hello(std::span<const uint8_t> body, HeardHello& hello) {
+  hello.server_name = {};
+  hello.offers_tls13 = false;
   Reader reader(body);
   hello.version = static_cast<uint16_t>(reader.number(2));
   hello.random = reader.bytes(32);
@@ -124,13 +125,11 @@ std::optional<HeardHello> read_hello(std::span<const uint8_t> body) {
   if (reader.failed() || hello.version >> 8 != 3 || hello.session_id.size() > 32 ||
       hello.cipher_suites.empty() || hello.cipher_suites.size() % 2 != 0 ||
       compression_methods.empty())
-    return std::nullopt;
+    return false;
   hello.offers_tls12 = hello.version >= TLS1_2_VERSION;
-  if (reader.empty()) return hello;
+  if (reader.empty()) return true;
   const auto extensions = reader.vector(2);
-  if (reader.failed() || !reader.empty() || !read_extensions(extensions, hello))
-    return std::nullopt;
-  return hello;
+  return !reader.failed() && reader.empty() && read_extensions(extensions, hello);
 }
 
 // What a handshake message's bytes so far say: where it ends, once its header is there.
@@ -319,11 +318,8 @@ Heard hear_client_hello(std::span<const uint8_t> bytes, HeardHello& hello, Bytes
     if (cannot_be_hello(message)) return Heard::not_tls;
     const auto end = message_bytes(message);
     if (end && *end <= message.size()) {
-      const auto read =
-          read_hello(message.subspan(handshake_header_bytes, *end - handshake_header_bytes));
-      if (!read) return Heard::not_tls;
-      hello = *read;
-      return Heard::complete;
+      const auto body = message.subspan(handshake_header_bytes, *end - handshake_header_bytes);
+      return read_hello(body, hello) ? Heard::complete : Heard::not_tls;
     }
   }
   return Heard::incomplete;

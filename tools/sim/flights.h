@@ -26,8 +26,9 @@ struct HeardHello {
 enum class Heard : uint8_t { complete, incomplete, not_tls };
 
 // Reads a ClientHello from the beginning of a connection's bytes, in one record or several, any
-// split of segments put together by the caller. Total: any bytes, bounded time. `hello` is filled
-// only if complete. scratch: used when the hello spans records; the views may point there.
+// split of segments put together by the caller. Total: any bytes, bounded time. `hello` means
+// something only if complete. scratch: used when the hello spans records; the views may point
+// there.
 Heard hear_client_hello(std::span<const uint8_t> bytes, HeardHello& hello, Bytes& scratch);
 
 // ServerHello, Certificate, ServerKeyExchange, ServerHelloDone, one record each (RFC 5246 7.3):

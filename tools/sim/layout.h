@@ -74,6 +74,8 @@ class Layout {
   std::span<const Host> hosts() const { return hosts_; }  // ascending by address
   // The host at an address; nullptr: nobody lives there. One look-up (data path of the world).
   const Host* find(uint32_t address) const;
+  // Before find().
+  void prefetch(uint32_t address) const;
   // The path of a flow: source_port chooses among parallel ones.
   Path path(const Host& host, uint16_t source_port) const;
   // All concrete paths of a host.

@@ -257,7 +257,7 @@ Speech Middleboxes::speech(const HeardHello& hello, std::span<const uint8_t> byt
                            const Sight& sight) {
   if (box(sight).action != Action::forge) {
     const std::string& page = box(sight).block_page;
-    return {std::make_shared<const Bytes>(page.begin(), page.end()), Speech::End::fin};
+    return {make_text(Bytes(page.begin(), page.end())), Speech::End::fin};
   }
   const ForgingProfile& profile = box(sight).profiles[box(sight).at(date(sight))->profile];
   const std::string name = lower_case(hello.server_name);
@@ -274,8 +274,7 @@ Speech Middleboxes::speech(const HeardHello& hello, std::span<const uint8_t> byt
   }
   if (hello.offers_tls12 && box(sight).tls12)
     return {flights_.forged(profile, sight.host, choice, name), Speech::End::open};
-  const Bytes alert = fatal_alert(alert_protocol_version);
-  return {std::make_shared<const Bytes>(alert), Speech::End::fin};
+  return {make_text(fatal_alert(alert_protocol_version)), Speech::End::fin};
 }
 
 }  // namespace steppe::sim

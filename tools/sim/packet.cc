@@ -126,37 +126,46 @@ struct NewFrame {
   uint8_t* data = nullptr;
 };
 
-NewFrame write_headers(rte_mempool* pool, const Envelope& envelope, uint8_t protocol,
+// Everything but the mbuf's own fields. Returns where the data goes.
+NewFrame write_headers(rte_mbuf* mbuf, const Envelope& envelope, uint8_t protocol,
                        uint8_t type_of_service, size_t length) {
-  NewFrame frame;
   constexpr size_t headers = sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr);
-  frame.mbuf = rte_pktmbuf_alloc(pool);
-  if (frame.mbuf == nullptr) return frame;
-  auto* const bytes = reinterpret_cast<uint8_t*>(
-      rte_pktmbuf_append(frame.mbuf, static_cast<uint16_t>(headers + length)));
-  if (bytes == nullptr) {
-    rte_pktmbuf_free(frame.mbuf);
-    return {};
-  }
+  auto* const bytes = rte_pktmbuf_mtod(mbuf, uint8_t*);
+  mbuf->data_len = static_cast<uint16_t>(headers + length);
+  mbuf->pkt_len = mbuf->data_len;
   auto& ethernet = *reinterpret_cast<rte_ether_hdr*>(bytes);
   ethernet.dst_addr = envelope.to_mac;
   ethernet.src_addr = envelope.from_mac;
   ethernet.ether_type = to_big_endian(uint16_t{RTE_ETHER_TYPE_IPV4});
 
-  frame.ip = reinterpret_cast<rte_ipv4_hdr*>(bytes + sizeof(rte_ether_hdr));
-  frame.ip->version_ihl = 0x45;
-  frame.ip->type_of_service = type_of_service;
-  frame.ip->total_length = to_big_endian(static_cast<uint16_t>(sizeof(rte_ipv4_hdr) + length));
-  frame.ip->packet_id = 0;  // RFC 6864 4.1: any value will do where fragments are forbidden
-  frame.ip->fragment_offset = to_big_endian(uint16_t{RTE_IPV4_HDR_DF_FLAG});
-  frame.ip->time_to_live = envelope.ttl;
-  frame.ip->next_proto_id = protocol;
-  frame.ip->hdr_checksum = 0;
-  frame.ip->src_addr = to_big_endian(envelope.from);
-  frame.ip->dst_addr = to_big_endian(envelope.to);
-  frame.ip->hdr_checksum = checksum_fold(checksum_sum(frame.ip, sizeof(rte_ipv4_hdr)));
-  frame.data = bytes + headers;
-  return frame;
+  auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(bytes + sizeof(rte_ether_hdr));
+  ip.version_ihl = 0x45;
+  ip.type_of_service = type_of_service;
+  ip.total_length = to_big_endian(static_cast<uint16_t>(sizeof(rte_ipv4_hdr) + length));
+  ip.packet_id = 0;  // RFC 6864 4.1: any value will do where fragments are forbidden
+  ip.fragment_offset = to_big_endian(uint16_t{RTE_IPV4_HDR_DF_FLAG});
+  ip.time_to_live = envelope.ttl;
+  ip.next_proto_id = protocol;
+  ip.src_addr = to_big_endian(envelope.from);
+  ip.dst_addr = to_big_endian(envelope.to);
+  // Word by word from what was put there: to read it back at once would wait for the stores.
+  ip.hdr_checksum = checksum_fold(
+      uint64_t{to_big_endian(static_cast<uint16_t>(0x4500 | type_of_service))} + ip.total_length +
+      ip.fragment_offset + to_big_endian(static_cast<uint16_t>(envelope.ttl << 8 | protocol)) +
+      to_big_endian(envelope.from) + to_big_endian(envelope.to));
+  return {mbuf, &ip, bytes + headers};
+}
+
+// The same in a frame from the pool.
+NewFrame new_frame(rte_mempool* pool, const Envelope& envelope, uint8_t protocol,
+                   uint8_t type_of_service, size_t length) {
+  rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool);
+  if (mbuf == nullptr) return {};
+  if (sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr) + length > rte_pktmbuf_tailroom(mbuf)) {
+    rte_pktmbuf_free(mbuf);
+    return {};
+  }
+  return write_headers(mbuf, envelope, protocol, type_of_service, length);
 }
 
 // Returns the options' length, a multiple of four.
@@ -244,16 +253,15 @@ Packet read_packet(const rte_mbuf* frame) {
   return packet;
 }
 
-rte_mbuf* write_tcp(rte_mempool* pool, const Envelope& envelope, const TcpFields& fields,
-                    std::span<const uint8_t> payload) {
+void write_tcp(rte_mbuf* frame, const Envelope& envelope, const TcpFields& fields,
+               std::span<const uint8_t> payload, uint64_t payload_sum) {
   uint8_t options[8];
   const size_t options_length = write_options(options, fields);
   const size_t header_length = sizeof(rte_tcp_hdr) + options_length;
-  const NewFrame frame =
-      write_headers(pool, envelope, protocol_tcp, 0, header_length + payload.size());
-  if (frame.mbuf == nullptr) return nullptr;
+  const size_t length = header_length + payload.size();
+  const NewFrame written = write_headers(frame, envelope, protocol_tcp, 0, length);
 
-  auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(frame.data);
+  auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(written.data);
   tcp.src_port = to_big_endian(fields.from_port);
   tcp.dst_port = to_big_endian(fields.to_port);
   tcp.sent_seq = to_big_endian(fields.sequence);
@@ -261,14 +269,14 @@ rte_mbuf* write_tcp(rte_mempool* pool, const Envelope& envelope, const TcpFields
   tcp.data_off = static_cast<uint8_t>(header_length / 4 << 4);
   tcp.tcp_flags = fields.flags;
   tcp.rx_win = to_big_endian(fields.window);
-  tcp.cksum = 0;
   tcp.tcp_urp = 0;
-  std::memcpy(frame.data + sizeof(rte_tcp_hdr), options, options_length);
-  if (!payload.empty()) std::memcpy(frame.data + header_length, payload.data(), payload.size());
-  const size_t length = header_length + payload.size();
-  tcp.cksum = checksum_fold(checksum_sum(
-      frame.data, length, pseudo_header_sum(*frame.ip, static_cast<uint16_t>(length))));
-  return frame.mbuf;
+  std::memcpy(written.data + sizeof(rte_tcp_hdr), options, options_length);
+  if (!payload.empty()) std::memcpy(written.data + header_length, payload.data(), payload.size());
+  const uint64_t header_sum =
+      uint64_t{tcp.src_port} + tcp.dst_port + tcp.sent_seq + tcp.recv_ack +
+      to_big_endian(static_cast<uint16_t>(tcp.data_off << 8 | tcp.tcp_flags)) + tcp.rx_win;
+  tcp.cksum = checksum_fold(pseudo_header_sum(*written.ip, static_cast<uint16_t>(length)) +
+                            header_sum + checksum_sum(options, options_length) + payload_sum);
 }
 
 rte_mbuf* write_arp_reply(rte_mempool* pool, const rte_ether_addr& mac,
@@ -294,7 +302,7 @@ rte_mbuf* write_echo_reply(rte_mempool* pool, const Envelope& envelope,
                            std::span<const uint8_t> datagram) {
   const auto& request = *reinterpret_cast<const rte_ipv4_hdr*>(datagram.data());
   const auto message = datagram.subspan(rte_ipv4_hdr_len(&request));
-  const NewFrame frame = write_headers(pool, envelope, protocol_icmp, 0, message.size());
+  const NewFrame frame = new_frame(pool, envelope, protocol_icmp, 0, message.size());
   if (frame.mbuf == nullptr) return nullptr;
   std::memcpy(frame.data, message.data(), message.size());
   auto& icmp = *reinterpret_cast<rte_icmp_hdr*>(frame.data);
@@ -324,7 +332,7 @@ rte_mbuf* write_time_exceeded(rte_mempool* pool, const Envelope& envelope,
       quoting.mpls_label ? std::max(padded_least, (quoted.size() + 3) / 4 * 4) : quoted.size();
   const size_t length = icmp_length + padded + extension_length;
   constexpr uint8_t internetwork_control = 0xc0;  // RFC 1812 4.3.2.5
-  const NewFrame frame = write_headers(pool, envelope, protocol_icmp, internetwork_control, length);
+  const NewFrame frame = new_frame(pool, envelope, protocol_icmp, internetwork_control, length);
   if (frame.mbuf == nullptr) return nullptr;
 
   std::memset(frame.data, 0, length);

@@ -65,7 +65,7 @@ struct Packet {
 // Checks lengths and all checksums. Pointers lead into the frame.
 Packet read_packet(const rte_mbuf* frame);
 
-// --- writing: nullptr if the pool is empty ---
+// --- writing: those that take a pool return nullptr if it is empty ---
 
 // Who sends to whom, and the TTL with which the packet arrives.
 struct Envelope {
@@ -83,8 +83,10 @@ struct TcpFields {
   uint8_t window_scale = no_window_scale;  // no_window_scale: no such option
 };
 
-rte_mbuf* write_tcp(rte_mempool* pool, const Envelope& envelope, const TcpFields& fields,
-                    std::span<const uint8_t> payload);
+// Into a fresh frame. payload_sum: of the payload, as checksum_sum() has it. REQUIRES that all fits
+// into the frame.
+void write_tcp(rte_mbuf* frame, const Envelope& envelope, const TcpFields& fields,
+               std::span<const uint8_t> payload, uint64_t payload_sum);
 // The answer to a request, from `mac`.
 rte_mbuf* write_arp_reply(rte_mempool* pool, const rte_ether_addr& mac, const rte_arp_hdr& request);
 // The answer to an echo request (RFC 792, page 14).

@@ -21,7 +21,7 @@ FlowKey key_of(const Segment& segment) {
 }
 
 Speech saying(Bytes bytes, Speech::End end) {
-  return {std::make_shared<const Bytes>(std::move(bytes)), end};
+  return {make_text(std::move(bytes)), end};
 }
 
 Speech alert(uint8_t description) {
@@ -45,11 +45,16 @@ bool is_for(const Bytes& certificate, const std::string& server_name) {
 }  // namespace
 
 std::string lower_case(std::string_view server_name) {
-  std::string lower(server_name);
-  for (char& letter : lower) {
+  std::string lower;
+  assign_lower_case(lower, server_name);
+  return lower;
+}
+
+void assign_lower_case(std::string& to, std::string_view server_name) {
+  to.assign(server_name);
+  for (char& letter : to) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   }
-  return lower;
 }
 
 uint64_t tls13_tag(const Layout& layout, const Host& host, uint16_t speaker,
@@ -109,6 +114,16 @@ void Servers::receive(const Segment& segment, const Host& host, size_t routers, 
     tcp_.say(slot, bytes, std::move(speech), now_ns);
   else
     tcp_.listen_on(slot, bytes, now_ns);
+}
+
+void Servers::prefetch(const Segment& segment, const Host& host, uint32_t step) const {
+  const FlowKey key = key_of(segment);
+  if (step == 0) tcp_.prefetch_entry(key);
+  if (step == 1) tcp_.prefetch_connection(key);
+  if (segment.payload.empty()) return;
+  if (step == 0) flights_.prefetch(host);
+  if (step == 1) flights_.prefetch_entry(host);
+  if (step == 2) flights_.prefetch_flight(host);
 }
 
 void Servers::hear_reset(const Segment& segment) {
@@ -193,7 +208,8 @@ bool Servers::answer(const Host& host, const FlowKey& key, std::span<const uint8
 Speech Servers::tls_answer(const Host& host, const FlowKey& key, const HeardHello& hello,
                            std::span<const uint8_t> bytes, uint64_t now_ns) {
   const HostGroup& group = layout_.scenario().groups[host.group];
-  const std::string name = lower_case(hello.server_name);
+  assign_lower_case(name_, hello.server_name);
+  const std::string& name = name_;
   const LeafChoice choice = leaf_choice(host, key, name, now_ns);
   if (group.behaviour == Behaviour::rejects_unknown_names && !knows(host, name, choice))
     return alert(alert_unrecognized_name);
@@ -212,12 +228,11 @@ Speech Servers::tls_answer(const Host& host, const FlowKey& key, const HeardHell
   return alert(alert_protocol_version);
 }
 
-bool Servers::knows(const Host& host, std::string_view server_name, const LeafChoice& choice) {
+bool Servers::knows(const Host& host, const std::string& server_name, const LeafChoice& choice) {
   // Who names nobody gets what is there; only a name that is not the host's is rejected.
   if (server_name.empty()) return true;
   if (choice.other || server_name == layout_.own_name(host)) return true;
-  return is_for(*authority_.chain(host, choice, server_name).certificates[0],
-                std::string(server_name));
+  return is_for(*authority_.chain(host, choice, server_name).certificates[0], server_name);
 }
 
 }  // namespace steppe::sim

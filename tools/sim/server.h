@@ -25,6 +25,8 @@ inline constexpr uint8_t initial_ttl = 64;
 
 // A server name in lower case, as lists and certificates have them.
 std::string lower_case(std::string_view server_name);
+// The same into a string whose memory is there already.
+void assign_lower_case(std::string& to, std::string_view server_name);
 
 // What the randomness of a flight in TLS 1.3 is made of. speaker: as in FlowKey.
 uint64_t tls13_tag(const Layout& layout, const Host& host, uint16_t speaker,
@@ -39,6 +41,8 @@ class Servers {
 
   // A segment has arrived at the host, over so many routers.
   void receive(const Segment& segment, const Host& host, size_t routers, uint64_t now_ns);
+  // Before receive(), in three steps, each of which finds what the one before it has fetched.
+  void prefetch(const Segment& segment, const Host& host, uint32_t step) const;
   // A RST of somebody on the way has arrived at the host, right behind this segment.
   void hear_reset(const Segment& segment);
   // How a host's packets get back.
@@ -65,7 +69,7 @@ class Servers {
               uint64_t now_ns);
   Speech tls_answer(const Host& host, const FlowKey& key, const HeardHello& hello,
                     std::span<const uint8_t> bytes, uint64_t now_ns);
-  bool knows(const Host& host, std::string_view server_name, const LeafChoice& choice);
+  bool knows(const Host& host, const std::string& server_name, const LeafChoice& choice);
 
   const Layout& layout_;
   Authority& authority_;
@@ -74,6 +78,7 @@ class Servers {
   WorldFigures& figures_;
   std::unordered_map<uint32_t, Visits> visits_;  // by address
   Bytes scratch_;
+  std::string name_;
 };
 
 }  // namespace steppe::sim

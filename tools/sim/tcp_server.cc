@@ -49,7 +49,7 @@ bool is_acceptable(const Connection& c, const Segment& segment) {
 }
 
 size_t speech_bytes(const Connection& c) {
-  return c.speech.bytes ? c.speech.bytes->size() : 0;
+  return c.speech.text ? c.speech.text->size() : 0;
 }
 
 // What SND.UNA will be when all is said and acknowledged.
@@ -286,7 +286,7 @@ void TcpServer::say(uint32_t slot, std::span<const uint8_t> bytes, Speech speech
   else
     c.heard.reset();
   if (c.speech.end == Speech::End::reset) {
-    send(c, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, c.next, {}, now_ns);
+    send(c, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, c.next, now_ns);
     forget(slot);
     return;
   }
@@ -306,82 +306,82 @@ void TcpServer::say_again(uint32_t slot, uint64_t now_ns) {
 // at_least_one_byte: into a closed window, too (RFC 9293 3.8.6.1).
 bool TcpServer::transmit(Connection& c, bool at_least_one_byte, uint64_t now_ns) {
   const auto size = static_cast<uint32_t>(speech_bytes(c));
+  const uint32_t offset = c.next - c.first;
+  if (offset > size) return false;
   const uint32_t allowed =
       std::min(c.client_window, uint32_t{c.congestion_segments} * c.segment_bytes);
-  bool sent = false;
-  while (c.next - c.first <= size) {
-    const uint32_t offset = c.next - c.first;
-    const uint32_t under_way = c.next - c.unacknowledged;
-    uint32_t room = allowed > under_way ? allowed - under_way : 0;
-    if (at_least_one_byte && under_way == 0) room = std::max(room, 1u);
-    const uint32_t length = std::min({size - offset, room, uint32_t{c.segment_bytes}});
-    const bool is_last = offset + length == size;
-    const bool finishes = is_last && c.speech.end == Speech::End::fin;
-    if (length == 0 && !finishes) break;
-    const auto flags = static_cast<uint8_t>(RTE_TCP_ACK_FLAG | (is_last ? RTE_TCP_PSH_FLAG : 0) |
-                                            (finishes ? RTE_TCP_FIN_FLAG : 0));
-    const auto bytes = length == 0 ? std::span<const uint8_t>{}
-                                   : std::span(*c.speech.bytes).subspan(offset, length);
-    send(c, flags, c.next, bytes, now_ns);
-    c.next += length + finishes;
-    sent = true;
-  }
+  const uint32_t under_way = c.next - c.unacknowledged;
+  uint32_t room = allowed > under_way ? allowed - under_way : 0;
+  if (at_least_one_byte && under_way == 0) room = std::max(room, 1u);
+  const uint32_t length = std::min(size - offset, room);
+  const bool is_last = offset + length == size;
+  const bool finishes = is_last && c.speech.end == Speech::End::fin;
+  if (length == 0 && !finishes) return false;
+
+  Utterance utterance = utterance_of(c, RTE_TCP_ACK_FLAG, c.next);
+  utterance.last_flags =
+      static_cast<uint8_t>((is_last ? RTE_TCP_PSH_FLAG : 0) | (finishes ? RTE_TCP_FIN_FLAG : 0));
+  utterance.text = c.speech.text;
+  utterance.offset = offset;
+  utterance.length = length;
+  utterance.segment_bytes = c.segment_bytes;
+  say(utterance, c.back, now_ns);
+  c.next += length + finishes;
   if (is_before(c.furthest, c.next)) c.furthest = c.next;
-  return sent;
+  return true;
 }
 
 void TcpServer::send_syn_ack(const Connection& c, uint64_t now_ns) {
-  TcpFields fields;
-  fields.from_port = port_https;
-  fields.to_port = c.key.client_port;
-  fields.sequence = c.first - 1;
-  fields.acknowledgement = c.receive_next;
-  fields.flags = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG;
-  fields.window = c.opens_window ? receive_window : 0;
-  fields.mss = mss_ethernet;
-  fields.window_scale = c.scales ? window_shift : no_window_scale;
-  send_fields(c.key, c.client_mac, c.back, fields, {}, now_ns);
+  Utterance utterance = utterance_of(c, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG, c.first - 1);
+  utterance.window = c.opens_window ? receive_window : 0;
+  utterance.mss = mss_ethernet;
+  utterance.window_scale = c.scales ? window_shift : no_window_scale;
+  say(utterance, c.back, now_ns);
 }
 
-void TcpServer::send(const Connection& c, uint8_t flags, uint32_t sequence,
-                     std::span<const uint8_t> payload, uint64_t now_ns) {
-  TcpFields fields;
-  fields.from_port = port_https;
-  fields.to_port = c.key.client_port;
-  fields.sequence = sequence;
-  fields.acknowledgement = c.receive_next;
-  fields.flags = flags;
-  if (c.opens_window) fields.window = receive_window >> (c.scales ? window_shift : 0);
-  send_fields(c.key, c.client_mac, c.back, fields, payload, now_ns);
+void TcpServer::send(const Connection& c, uint8_t flags, uint32_t sequence, uint64_t now_ns) {
+  say(utterance_of(c, flags, sequence), c.back, now_ns);
 }
 
-void TcpServer::send_fields(const FlowKey& key, const rte_ether_addr& client_mac,
-                            const WayBack& back, TcpFields fields, std::span<const uint8_t> payload,
-                            uint64_t now_ns) {
+// A segment without data or options.
+Utterance TcpServer::utterance_of(const Connection& c, uint8_t flags, uint32_t sequence) {
+  Utterance utterance;
+  utterance.from = c.key.host_address;
+  utterance.to = c.key.client_address;
+  utterance.to_mac = c.client_mac;
+  utterance.from_port = port_https;
+  utterance.to_port = c.key.client_port;
+  utterance.sequence = sequence;
+  utterance.acknowledgement = c.receive_next;
+  utterance.flags = flags;
+  if (c.opens_window) utterance.window = receive_window >> (c.scales ? window_shift : 0);
+  return utterance;
+}
+
+void TcpServer::say(Utterance utterance, const WayBack& back, uint64_t now_ns) {
   if (back.ttl < 1) return;
-  const Envelope envelope{outlet_.mac(), client_mac, key.host_address, key.client_address,
-                          static_cast<uint8_t>(back.ttl)};
-  outlet_.send(write_tcp(outlet_.pool(), envelope, fields, payload),
-               outlet_.queue(key.client_port, key.host_address), now_ns,
-               uint64_t{back.delay_us} * 1000);
+  utterance.ttl = static_cast<uint8_t>(back.ttl);
+  outlet_.say(utterance, now_ns, uint64_t{back.delay_us} * 1000);
 }
 
 // --- without a connection ---
 
 void TcpServer::refuse(const Segment& segment, const WayBack& back, uint64_t now_ns) {
   if (segment.has(RTE_TCP_RST_FLAG)) return;
-  TcpFields fields;
-  fields.from_port = segment.host_port;
-  fields.to_port = segment.client_port;
-  fields.flags = RTE_TCP_RST_FLAG;
+  Utterance utterance;
+  utterance.from = segment.host_address;
+  utterance.to = segment.client_address;
+  utterance.to_mac = segment.client_mac;
+  utterance.from_port = segment.host_port;
+  utterance.to_port = segment.client_port;
+  utterance.flags = RTE_TCP_RST_FLAG;
   if (segment.has(RTE_TCP_ACK_FLAG)) {
-    fields.sequence = segment.acknowledgement;
+    utterance.sequence = segment.acknowledgement;
   } else {
-    fields.flags |= RTE_TCP_ACK_FLAG;
-    fields.acknowledgement = segment.sequence + segment.length();
+    utterance.flags |= RTE_TCP_ACK_FLAG;
+    utterance.acknowledgement = segment.sequence + segment.length();
   }
-  send_fields({segment.client_address, segment.host_address, segment.client_port, 0},
-              segment.client_mac, back, fields, {}, now_ns);
+  say(utterance, back, now_ns);
 }
 
 void TcpServer::reset(const Segment& segment, const WayBack& back, uint64_t now_ns) {
@@ -395,7 +395,7 @@ void TcpServer::inject(const Segment& segment, const Speech& speech, const WayBa
   set_midway(c, key, segment, back, options);
   c.speech = speech;
   if (speech.end == Speech::End::reset)
-    send(c, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, c.next, {}, now_ns);
+    send(c, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, c.next, now_ns);
   else
     transmit(c, false, now_ns);
 }

@@ -35,6 +35,8 @@ class TcpServer {
   uint32_t find(const FlowKey& key) const {
     return by_speaker_[key.speaker] == 0 ? none : connections_.find(key);
   }
+  void prefetch_entry(const FlowKey& key) const { connections_.prefetch_entry(key); }
+  void prefetch_connection(const FlowKey& key) const { connections_.prefetch_connection(key); }
   Connection& operator[](uint32_t slot) { return connections_[slot]; }
   uint32_t open_connections() const { return connections_.size(); }
   // What a box has seen of the handshake with the host; none: nothing.
@@ -97,14 +99,13 @@ class TcpServer {
   static void keep(Connection& c, std::span<const uint8_t> bytes);
 
   bool transmit(Connection& c, bool at_least_one_byte, uint64_t now_ns);
-  void send(const Connection& c, uint8_t flags, uint32_t sequence, std::span<const uint8_t> payload,
-            uint64_t now_ns);
+  void send(const Connection& c, uint8_t flags, uint32_t sequence, uint64_t now_ns);
   void send_syn_ack(const Connection& c, uint64_t now_ns);
   void acknowledge(const Connection& c, uint64_t now_ns) {
-    send(c, RTE_TCP_ACK_FLAG, c.next, {}, now_ns);
+    send(c, RTE_TCP_ACK_FLAG, c.next, now_ns);
   }
-  void send_fields(const FlowKey& key, const rte_ether_addr& client_mac, const WayBack& back,
-                   TcpFields fields, std::span<const uint8_t> payload, uint64_t now_ns);
+  static Utterance utterance_of(const Connection& c, uint8_t flags, uint32_t sequence);
+  void say(Utterance utterance, const WayBack& back, uint64_t now_ns);
   uint32_t insert(const FlowKey& key);
 
   const uint64_t seed_;

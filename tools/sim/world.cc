@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <vector>
 
 #include "tools/sim/error_limits.h"
@@ -30,6 +31,7 @@ constexpr uint64_t direction_to_hosts = 0;
 constexpr double ns_per_ms = 1e6;
 
 constexpr uint16_t burst_frames = 64;
+constexpr uint32_t arrivals_most = 2 * burst_frames;  // a fault may double each
 // Of one queue in one step: a flood must not keep the others and the timers waiting.
 constexpr uint32_t bursts_most = 16;
 
@@ -54,9 +56,8 @@ struct World::State {
   uint64_t next_due_ns() const;
   void happen(uint64_t when_ns);
   uint32_t receive(uint16_t queue, uint64_t now_ns);
-  void give_back();
-
-  void arrive(rte_mbuf* frame, uint64_t now_ns);
+  void arrive(std::span<rte_mbuf*> frames, uint64_t now_ns);
+  void arrive(const Packet& packet, uint64_t now_ns);
   void answer_arp(const rte_arp_hdr& request, uint64_t now_ns);
   void travel(const Packet& packet, uint64_t now_ns);
   void travel(const Packet& packet, const Host& host, uint64_t now_ns);
@@ -76,8 +77,10 @@ struct World::State {
   Servers servers;
   Middleboxes middleboxes;
   ErrorLimits error_limits;
-  std::vector<rte_mbuf*> done;  // frames that have come and been read
-  uint64_t now_ns = 0;          // of the last step
+  // Of the burst that is being taken.
+  std::array<Packet, arrivals_most> packets;
+  std::array<const Host*, arrivals_most> hosts;
+  uint64_t now_ns = 0;  // of the last step
 };
 
 World::World(const Layout& layout, Authority& authority, Date date, const Wire& wire)
@@ -108,17 +111,17 @@ uint32_t World::open_connections() const {
 
 uint32_t World::step(uint64_t now_ns) {
   State& world = *state_;
+  const uint64_t sent_before = world.figures.sent;
   for (uint64_t due_ns = world.next_due_ns(); due_ns <= now_ns; due_ns = world.next_due_ns())
     world.happen(due_ns);
-  uint32_t moved = 0;
+  uint64_t moved = 0;
   for (uint16_t queue = 0; queue < world.wire.queues; ++queue)
     moved += world.receive(queue, now_ns);
-  world.give_back();
-  moved += world.outlet.flush();
+  world.outlet.flush();
   world.wire_to_hosts.pass_to(now_ns);
   world.outlet.pass_to(now_ns);
   world.now_ns = now_ns;
-  return moved;
+  return static_cast<uint32_t>(moved + world.figures.sent - sent_before);
 }
 
 uint64_t World::next_due_ns() const {
@@ -132,12 +135,14 @@ uint64_t World::State::next_due_ns() const {
 
 // What is due first; at the same time, answers come before questions.
 void World::State::happen(uint64_t when_ns) {
-  if (outlet.next_due_ns() == when_ns)
+  if (outlet.next_due_ns() == when_ns) {
     outlet.arrive();
-  else if (wire_to_hosts.next_due_ns() == when_ns)
-    arrive(wire_to_hosts.take().mbuf, when_ns);
-  else
+  } else if (wire_to_hosts.next_due_ns() == when_ns) {
+    rte_mbuf* frame = wire_to_hosts.take().mbuf;
+    arrive({&frame, 1}, when_ns);
+  } else {
     tcp.run_timer();
+  }
 }
 
 // --- the way of a frame ---
@@ -147,16 +152,14 @@ uint32_t World::State::receive(uint16_t queue, uint64_t now_ns) {
   for (uint32_t burst = 0; burst < bursts_most; ++burst) {
     std::array<rte_mbuf*, burst_frames> frames;
     const uint16_t count = rte_eth_rx_burst(wire.port, queue, frames.data(), burst_frames);
-    // Another core has written them: all misses of a burst at once cost little more than one.
+    for (uint16_t i = 0; i < count; ++i) rte_prefetch0(frames[i]);
+    std::array<rte_mbuf*, arrivals_most> arrived;
+    uint32_t arrivals = 0;
     for (uint16_t i = 0; i < count; ++i) {
-      const auto* const bytes = rte_pktmbuf_mtod(frames[i], const uint8_t*);
-      rte_prefetch0(bytes);
-      rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
+      const FaultyWire::Arrivals some = wire_to_hosts.send({frames[i], queue}, now_ns, 0);
+      for (uint32_t k = 0; k < some.count; ++k) arrived[arrivals++] = some.frames[k].mbuf;
     }
-    for (uint16_t i = 0; i < count; ++i) {
-      const FaultyWire::Arrivals arrivals = wire_to_hosts.send({frames[i], queue}, now_ns, 0);
-      for (uint32_t k = 0; k < arrivals.count; ++k) arrive(arrivals.frames[k].mbuf, now_ns);
-    }
+    arrive(std::span(arrived).first(arrivals), now_ns);
     received += count;
     if (count < burst_frames) break;
   }
@@ -164,8 +167,35 @@ uint32_t World::State::receive(uint16_t queue, uint64_t now_ns) {
   return received;
 }
 
-void World::State::arrive(rte_mbuf* frame, uint64_t now_ns) {
-  const Packet packet = read_packet(frame);
+// Nearly all that a frame leads to is far away: another core has written the frame, and hosts,
+// connections and flights of a whole country are more than a cache holds. All frames of a burst are
+// taken one step further at a time, so that their misses come at once and cost little more than
+// one. What happens then happens frame by frame.
+void World::State::arrive(std::span<rte_mbuf*> frames, uint64_t now_ns) {
+  for (const rte_mbuf* const frame : frames) {
+    const auto* const bytes = rte_pktmbuf_mtod(frame, const uint8_t*);
+    rte_prefetch0(bytes);
+    rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
+  }
+  for (size_t i = 0; i < frames.size(); ++i) {
+    packets[i] = read_packet(frames[i]);
+    if (packets[i].kind == Packet::Kind::tcp) layout.prefetch(packets[i].segment.host_address);
+  }
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const bool is_tcp = packets[i].kind == Packet::Kind::tcp;
+    hosts[i] = is_tcp ? layout.find(packets[i].segment.host_address) : nullptr;
+    if (hosts[i] != nullptr) rte_prefetch0(hosts[i]);
+  }
+  for (uint32_t step = 0; step < 3; ++step) {
+    for (size_t i = 0; i < frames.size(); ++i) {
+      if (hosts[i] != nullptr) servers.prefetch(packets[i].segment, *hosts[i], step);
+    }
+  }
+  for (size_t i = 0; i < frames.size(); ++i) arrive(packets[i], now_ns);
+  rte_pktmbuf_free_bulk(frames.data(), static_cast<unsigned>(frames.size()));
+}
+
+void World::State::arrive(const Packet& packet, uint64_t now_ns) {
   switch (packet.kind) {
     case Packet::Kind::malformed:
       ++figures.malformed;
@@ -180,13 +210,6 @@ void World::State::arrive(rte_mbuf* frame, uint64_t now_ns) {
       travel(packet, now_ns);
       break;
   }
-  done.push_back(frame);
-  if (done.size() >= burst_frames) give_back();
-}
-
-void World::State::give_back() {
-  rte_pktmbuf_free_bulk(done.data(), static_cast<unsigned>(done.size()));
-  done.clear();
 }
 
 // The gateway answers for everybody but the scanner itself, which may ask whether its own address

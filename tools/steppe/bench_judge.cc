@@ -61,7 +61,7 @@ double judge_all(std::span<const sim::Flight> flights, rte_mempool* pool, Judges
                                   .sealed = false,
                                   .flight_bytes = static_cast<uint32_t>(bytes->size()),
                                   .time_ms = 0,
-                                  .flight = in_segments(pool, *bytes)};
+                                  .flight = in_segments(pool, bytes->bytes())};
     const uint64_t begun_ticks = rte_rdtsc();
     const Judgement judgement = judge(
         observation, {.server_name = "www.example.com", .expected_leaf = {}, .hello = {}}, judges);
@@ -77,7 +77,7 @@ double copy_all(std::span<const sim::Flight> flights) {
   std::vector<uint8_t> room(limits::flight_bytes);
   const uint64_t begun_ticks = rte_rdtsc();
   for (const sim::Flight& bytes : flights) {
-    std::copy(bytes->begin(), bytes->end(), room.begin());
+    std::ranges::copy(bytes->bytes(), room.begin());
     rte_compiler_barrier();
   }
   return since_ns(begun_ticks) / static_cast<double>(flights.size());
