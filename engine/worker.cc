@@ -67,7 +67,7 @@ Worker::Worker(const Port& port, uint16_t queue, const PrefixSet& blocked, Clock
       blocked_(blocked),
       clock_(clock),
       config_(config),
-      transmitter_{.pool = port.pool(queue),
+      transmitter_{.pool = port.transmit_pool(queue),
                    .endpoint = port.endpoint(),
                    .next_hop = &port.next_hop(),
                    .frames = {}},
@@ -366,7 +366,8 @@ void Worker::publish(const WorkList& list, PassControl& control) {
   };
   control.answered.fetch_add(connections_.answered() - answered_told_);
   answered_told_ = connections_.answered();
-  frames_scarce_ = rte_mempool_avail_count(transmitter_.pool) < transmitter_.pool->size / 4;
+  const rte_mempool* const pool = port_.pool(queue_);
+  frames_scarce_ = rte_mempool_avail_count(pool) < pool->size / 4;
   put(figures_.sent, sent_);
   put(figures_.sent_bytes, sent_bytes_);
   put(figures_.received, received_);

@@ -30,6 +30,10 @@ namespace {
 // once they are touched.
 constexpr uint32_t pool_frames = (1u << 16) - 1;
 constexpr uint16_t ring_frames = 2048;
+// Frames to send, where they need not come from the same pool: what the device's ring and the
+// worker have at a time, twice. A pool hands its frames out in turn, so 64 K of them would each be
+// cold; these stay in a cache.
+constexpr uint32_t transmit_frames_most = (1u << 13) - 1;
 // Memory of one worker: its pool, its flow table and its observation ring.
 constexpr uint32_t worker_memory_mb = 320;
 constexpr uint32_t base_memory_mb = 128;
@@ -57,11 +61,11 @@ void require_source_address(const PortConfig& config) {
 // across a page's end, so the pool is longer than that, and the frames at its end are refused
 // (seen: reception dies once they are reached). A NIC reads by physical address and needs just
 // that.
-rte_mempool* make_pool(const std::string& name, bool packed) {
+rte_mempool* make_pool(const std::string& name, bool packed, uint32_t frames = pool_frames) {
   if (rte_mempool* pool = rte_mempool_lookup(name.c_str()); pool != nullptr) return pool;
   constexpr unsigned cached_frames = 256;
   rte_mempool* pool = rte_mempool_create_empty(
-      name.c_str(), pool_frames, sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, cached_frames,
+      name.c_str(), frames, sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, cached_frames,
       sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, packed ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
   // Judges give frames back from threads that may lose their processor in the middle of it; this
   // ring lets the others go on (rte_ring's relaxed tail sync).
@@ -290,6 +294,7 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
   unplug();
   device_->filter->detach();
   pools_.clear();
+  transmit_pools_.clear();
   if (device_->shared_address)
     throw OperatorError("net_af_xdp does not work on " + config.interface + " (" + failure +
                         "), and without its filter the kernel would reset our connections from " +
@@ -383,6 +388,11 @@ void Port::configure_device(uint16_t queues) {
     rte_mempool* pool =
         make_pool("steppe-frames-" + std::to_string(queue), device_->interface.index != 0);
     pools_.push_back(pool);
+    // The kernel's sockets send from the pool that they receive into.
+    transmit_pools_.push_back(device_->interface.index != 0
+                                  ? pool
+                                  : make_pool("steppe-transmit-" + std::to_string(queue), false,
+                                              transmit_frames_most));
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
           "receive queue");

@@ -59,8 +59,9 @@ class Port {
 
   uint16_t id() const { return id_; }
   uint16_t queues() const { return static_cast<uint16_t>(pools_.size()); }
-  // Of one queue; also for what is sent through it.
+  // Of one queue: what is received, and what is sent.
   rte_mempool* pool(uint16_t queue) const { return pools_[queue]; }
+  rte_mempool* transmit_pool(uint16_t queue) const { return transmit_pools_[queue]; }
   unsigned lcore(uint16_t queue) const { return lcores_[queue]; }
   // The peer that the only worker has to step; nullptr: there is none, or it runs by itself.
   Peer* peer() const { return peer_; }
@@ -85,7 +86,7 @@ class Port {
 
   uint16_t id_ = UINT16_MAX;
   std::unique_ptr<Device> device_;
-  std::vector<rte_mempool*> pools_;
+  std::vector<rte_mempool*> pools_, transmit_pools_;
   std::vector<unsigned> lcores_;
   Endpoint endpoint_;
   NextHop next_hop_;

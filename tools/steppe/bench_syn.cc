@@ -55,7 +55,7 @@ struct BareSender {
 
   static int run(void* argument) {
     auto& self = *static_cast<BareSender*>(argument);
-    rte_mempool* const pool = self.port.pool(0);
+    rte_mempool* const pool = self.port.transmit_pool(0);
     std::array<rte_mbuf*, limits::burst> frames;
     uint64_t sent = 0;
     while (!self.stop.load(std::memory_order_relaxed)) {
