@@ -53,15 +53,17 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
-std::string time_text(const ASN1_TIME* time) {
+std::optional<std::tm> time_of(const ASN1_TIME* time) {
   std::tm parts{};
-  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
-    ERR_clear_error();
-    return {};
-  }
+  if (time != nullptr && ASN1_TIME_to_tm(time, &parts) == 1) return parts;
+  ERR_clear_error();
+  return std::nullopt;
+}
+
+std::string time_text(const std::optional<std::tm>& time) {
+  if (!time) return {};
   char text[32];
-  const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text, length};
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &*time)};
 }
 
 void make_set(std::vector<std::string>& names) {
@@ -230,13 +232,8 @@ bool same_issuer(const ChainParts& a, const ChainParts& b) {
 
 // ---- how two leaves differ ----
 
-int64_t shift_s(const ASN1_TIME* from, const ASN1_TIME* to) {
-  int days = 0, seconds = 0;
-  if (from == nullptr || to == nullptr || ASN1_TIME_diff(&days, &seconds, from, to) != 1) {
-    ERR_clear_error();
-    return 0;
-  }
-  return int64_t{days} * 86400 + seconds;
+int64_t shift_s(std::optional<std::tm> from, std::optional<std::tm> to) {
+  return from && to ? timegm(&*to) - timegm(&*from) : 0;
 }
 
 // Serials of different lengths share nothing: a forger that patches one keeps its length.
@@ -269,6 +266,8 @@ LeafParts::LeafParts(std::span<const uint8_t> der) : x509(parse_leaf(der)) {
   extensions = extension_names(x509.get());
   spki = spki_digest(x509.get());
   key = key_text(x509.get());
+  not_before = time_of(X509_get0_notBefore(x509.get()));
+  not_after = time_of(X509_get0_notAfter(x509.get()));
 }
 
 ChainParts::ChainParts(LeafParts read, std::vector<IssuerPtr> behind)
@@ -297,8 +296,8 @@ ChainFacts facts_of(const ChainParts& chain, const Digest& digest) {
   facts.self_signed = leaf.self_signed;
   if (chain.signer != nullptr) facts.issuer_spki = chain.issuer ? chain.issuer->spki : leaf.spki;
   facts.dns_names = dns_names_of(leaf);
-  facts.not_before = time_text(X509_get0_notBefore(x509));
-  facts.not_after = time_text(X509_get0_notAfter(x509));
+  facts.not_before = time_text(leaf.not_before);
+  facts.not_after = time_text(leaf.not_after);
   return facts;
 }
 
@@ -312,8 +311,8 @@ Evidence compare(const ChainParts& baseline, const ChainParts& other) {
   evidence.san_contained = std::ranges::includes(names_b, names_a);
   evidence.key_replaced = baseline.leaf.spki != other.leaf.spki;
   evidence.key = other.leaf.key;
-  evidence.not_before_shift_s = shift_s(X509_get0_notBefore(a), X509_get0_notBefore(b));
-  evidence.not_after_shift_s = shift_s(X509_get0_notAfter(a), X509_get0_notAfter(b));
+  evidence.not_before_shift_s = shift_s(baseline.leaf.not_before, other.leaf.not_before);
+  evidence.not_after_shift_s = shift_s(baseline.leaf.not_after, other.leaf.not_after);
   compare_serials(a, b, evidence);
   evidence.extensions_removed = missing_from(extensions_a, extensions_b);
   evidence.extensions_added = missing_from(extensions_b, extensions_a);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <span>
 #include <string>
@@ -64,7 +65,8 @@ struct LeafParts {
   std::vector<std::string> alternative_names;
   std::vector<std::string> extensions;  // OpenSSL short names (or dotted OIDs)
   Digest spki{};
-  std::string key;  // see Evidence
+  std::string key;                               // see Evidence
+  std::optional<std::tm> not_before, not_after;  // UTC; nullopt: cannot be read
 };
 
 // A chain taken apart.

@@ -248,6 +248,8 @@ class PathSearch {
       : state_(state), tip_(tip), own_(own) {}
 
   Trust run() {
+    path_.reserve(issuers_max + 1);
+    issuers_.reserve(issuers_max);
     path_.push_back(tip_.x509);
     extend();
     if (trust_.reason == TrustReason::unknown_issuer && X509_self_signed(tip_.x509, 1) == 1)
