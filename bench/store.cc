@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "tools/steppe/same_path.h"
 #include "engine/plan/work_list.h"
+#include "tools/steppe/same_path.h"
 
 namespace steppe {
 namespace {

@@ -52,10 +52,10 @@ Pointer require(Pointer pointer, const char* what) {
 }
 
 rte_mempool* make_pool(const char* name) {
-  return require(
-      rte_pktmbuf_pool_create_by_ops(name, pool_frames, cached_frames, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                     SOCKET_ID_ANY, std::getenv("OPS") ? std::getenv("OPS") : "ring_mt_rts"),
-      "frames");
+  return require(rte_pktmbuf_pool_create_by_ops(
+                     name, pool_frames, cached_frames, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY,
+                     std::getenv("OPS") ? std::getenv("OPS") : "ring_mt_rts"),
+                 "frames");
 }
 
 // A device whose other ends are in the driver's hands.

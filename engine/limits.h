@@ -56,8 +56,8 @@ inline constexpr uint32_t server_hello_bytes = 120;
 // which comes only with names that the server knows (RFC 6066 3).
 inline constexpr uint32_t before_leaf_bytes = 5 + 5 + 4 + 4 + 3 + 3 + 4;
 
-// What was under way when we reset a connection arrives within a round trip and needs no second RST.
-// Later ones come from a host that has lost the first.
+// What was under way when we reset a connection arrives within a round trip and needs no second
+// RST. Later ones come from a host that has lost the first.
 inline constexpr uint32_t reset_under_way_ms = 1000;
 
 // Connections whose RST is remembered so long, by worker, at 8 bytes each: a power of two.

@@ -207,7 +207,8 @@ StageCost Campaign::cost_so_far() const {
           .received = figure(&WorkerFigures::received),
           .busy_s = static_cast<double>(figure(&WorkerFigures::busy_ns)) / 1e9,
           .peer_busy_s = static_cast<double>(port_->peer_busy_ns()) / 1e9,
-          .process_s = static_cast<double>(process.tv_sec) + static_cast<double>(process.tv_nsec) / 1e9};
+          .process_s =
+              static_cast<double>(process.tv_sec) + static_cast<double>(process.tv_nsec) / 1e9};
 }
 
 void Campaign::note_stage_cost() {

@@ -18,9 +18,8 @@ constexpr size_t commit_bytes = 8 << 20;
 uint32_t wanted_bytes(const ProbedHost& host) {
   constexpr uint16_t tls12 = 0x0303;
   if (host.record.tls_version == 0 || host.record.tls_version > tls12) return 0;
-  const uint32_t hello_bytes = host.record.server_hello_bytes == 0
-                                   ? limits::server_hello_bytes
-                                   : host.record.server_hello_bytes;
+  const uint32_t hello_bytes = host.record.server_hello_bytes == 0 ? limits::server_hello_bytes
+                                                                   : host.record.server_hello_bytes;
   return static_cast<uint32_t>(limits::before_leaf_bytes + hello_bytes +
                                host.baseline->leaf().size());
 }

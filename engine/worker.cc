@@ -202,8 +202,8 @@ PacketOutcome Worker::dispatch(rte_mbuf* frame, const ReceivedFrame& read, Flow*
       outcome = on_path_segment(*pass_, read.segment, transmitter_);
       break;
     case FrameKind::icmp_error:
-      outcome = pass_->paths.empty() ? connections_.on_icmp(read.icmp)
-                                     : on_path_error(*pass_, read.icmp);
+      outcome =
+          pass_->paths.empty() ? connections_.on_icmp(read.icmp) : on_path_error(*pass_, read.icmp);
       break;
     case FrameKind::echo_reply:
       if (!pass_->paths.empty()) outcome = on_path_echo(*pass_, read.echo);
@@ -245,8 +245,9 @@ uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
   if (rte_pktmbuf_alloc_bulk(transmitter_.pool, frames.data(), allowed) != 0) return 0;
   std::array<Target, limits::burst> targets;
   const uint32_t taken = list.take(std::span(targets).first(allowed), clock_ms());
-  const uint32_t written = pass_->paths.empty() ? write_syns(std::span(targets).first(taken), frames)
-                                                : write_path_probes(std::span(targets).first(taken), frames);
+  const uint32_t written = pass_->paths.empty()
+                               ? write_syns(std::span(targets).first(taken), frames)
+                               : write_path_probes(std::span(targets).first(taken), frames);
   std::copy_n(frames.begin(), written, transmitter_.frames.begin() + transmitter_.count);
   transmitter_.count += written;
   if (written < allowed) rte_pktmbuf_free_bulk(frames.data() + written, allowed - written);

@@ -154,7 +154,8 @@ PacketOutcome Connections::without_flow(const Segment& segment, uint32_t now_ms)
 // A bare ACK may ask whether the RST was ours (RFC 5961 3.2): it always has its answer.
 bool Connections::is_under_way(const Segment& segment) {
   const RecentReset& reset = slot_of_reset(segment.host, segment.local_port);
-  return segment.payload_bytes > 0 && reset.address == segment.host && reset.source_port == segment.local_port &&
+  return segment.payload_bytes > 0 && reset.address == segment.host &&
+         reset.source_port == segment.local_port &&
          static_cast<uint16_t>(now_ms_ - reset.sent_ms) < limits::reset_under_way_ms;
 }
 

@@ -133,7 +133,7 @@ class Connections {
   FlowTimers timers_;
   Pass* pass_ = nullptr;
   uint64_t answered_ = 0;
-  uint32_t now_ms_ = 0;  // on the worker's clock
+  uint32_t now_ms_ = 0;                                         // on the worker's clock
   std::vector<RecentReset> resets_{limits::resets_remembered};  // by slot_of_reset()
 };
 

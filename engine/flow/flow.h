@@ -38,10 +38,10 @@ struct FlowSide {
   uint32_t next, previous;           // in the timer list
   uint32_t deadline_ms, started_ms;  // on the worker's clock
   uint16_t hello_bytes;              // length of the hello; with the second one, of both
-  uint16_t hello_sent;     // bytes of it that ever went out: SND.NXT - initial_sequence - 1
-  uint16_t window;         // the host's, as last announced, at most 65,535
-  uint16_t segment_bytes;  // the longest payload that the host takes in one segment
-  uint32_t window_edge;    // the host is asked for no bytes from this sequence number on, while
+  uint16_t hello_sent;         // bytes of it that ever went out: SND.NXT - initial_sequence - 1
+  uint16_t window;             // the host's, as last announced, at most 65,535
+  uint16_t segment_bytes;      // the longest payload that the host takes in one segment
+  uint32_t window_edge;        // the host is asked for no bytes from this sequence number on, while
   uint8_t window_limited : 1;  // this is set
   uint8_t scales_windows : 1;  // the host does
   uint8_t timer : 6;           // TimerClass

@@ -41,11 +41,10 @@ class BusyTime {
     const uint64_t spent_ns = now_ns - last_thread_ns_;
     const uint64_t ticks = busy_ticks_ + idle_ticks_;
     last_thread_ns_ = now_ns;
-    const uint64_t busy_ns =
-        ticks == 0 ? 0
-                   : static_cast<uint64_t>(static_cast<double>(spent_ns) *
-                                           static_cast<double>(busy_ticks_) /
-                                           static_cast<double>(ticks));
+    const uint64_t busy_ns = ticks == 0 ? 0
+                                        : static_cast<uint64_t>(static_cast<double>(spent_ns) *
+                                                                static_cast<double>(busy_ticks_) /
+                                                                static_cast<double>(ticks));
     busy_ticks_ = idle_ticks_ = 0;
     return {busy_ns, spent_ns};
   }

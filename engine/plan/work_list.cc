@@ -131,7 +131,8 @@ uint32_t PairSweep::take(std::span<Target> out, int64_t) {
       answers_.prefetch(index(pairs[walked]));
     }
     for (const Pair pair : std::span(pairs).first(walked))
-      if (answers_.get(index(pair)) == Answer::none) out[taken++] = {hosts_[pair.host], pair.column};
+      if (answers_.get(index(pair)) == Answer::none)
+        out[taken++] = {hosts_[pair.host], pair.column};
   }
   return taken;
 }

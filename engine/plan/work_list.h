@@ -83,8 +83,8 @@ class PairSweep final : public WorkList {
   uint32_t columns_, controls_;
   uint64_t seed_, position_, stride_;
   uint64_t place_ = 0, sweep_ = 0;  // of the position: in the order, and which sweep
-  std::vector<uint32_t> order_;   // host indices, permuted
-  std::vector<uint32_t> sweeps_;  // by sweep: a control's column, or controls + test sweep number
+  std::vector<uint32_t> order_;     // host indices, permuted
+  std::vector<uint32_t> sweeps_;    // by sweep: a control's column, or controls + test sweep number
 };
 
 // A sparse pass: a list of (host, variant), permuted.

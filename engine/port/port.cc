@@ -389,10 +389,10 @@ void Port::configure_device(uint16_t queues) {
         make_pool("steppe-frames-" + std::to_string(queue), device_->interface.index != 0);
     pools_.push_back(pool);
     // The kernel's sockets send from the pool that they receive into.
-    transmit_pools_.push_back(device_->interface.index != 0
-                                  ? pool
-                                  : make_pool("steppe-transmit-" + std::to_string(queue), false,
-                                              transmit_frames_most));
+    transmit_pools_.push_back(
+        device_->interface.index != 0
+            ? pool
+            : make_pool("steppe-transmit-" + std::to_string(queue), false, transmit_frames_most));
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
           "receive queue");

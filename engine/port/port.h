@@ -37,7 +37,7 @@ struct PortConfig {
   uint32_t source_port_count = 65536 - 61000;
   uint16_t workers = 1;    // --cores
   bool huge_pages = true;  // take them where enough are free
-  bool verbose = false;  // DPDK's own log
+  bool verbose = false;    // DPDK's own log
 };
 
 // Lines that explain a choice that was made for the operator ("net_af_xdp does not work here:

@@ -77,7 +77,7 @@ struct HostRecord {
   std::vector<Digest> baseline;
   std::string subject, issuer;
   uint16_t tls_version = 0, cipher_suite = 0;
-  uint32_t server_hello_bytes = 0;  // of its body; 0: unknown, as it is not kept on disk
+  uint32_t server_hello_bytes = 0;          // of its body; 0: unknown, as it is not kept on disk
   std::vector<uint16_t> server_extensions;  // types in the ServerHello, in its order
   uint32_t round = 0;                       // of the latest sighting
   int64_t first_seen_ms = 0, last_seen_ms = 0;

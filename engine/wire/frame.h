@@ -68,9 +68,9 @@ class SynTemplate {
     // RFC 1624's idea turned round: the template's sum stands, only what was patched is added.
     const uint32_t destination = checksum_words(rte_cpu_to_be_32(host));
     ip->hdr_checksum = static_cast<uint16_t>(~fold_checksum(ip_sum_ + destination));
-    tcp->cksum = static_cast<uint16_t>(
-        ~fold_checksum(tcp_sum_ + destination + rte_cpu_to_be_16(source_port) +
-                       checksum_words(rte_cpu_to_be_32(sequence))));
+    tcp->cksum = static_cast<uint16_t>(~fold_checksum(tcp_sum_ + destination +
+                                                      rte_cpu_to_be_16(source_port) +
+                                                      checksum_words(rte_cpu_to_be_32(sequence))));
     frame->data_len = syn_frame_bytes;
     frame->pkt_len = syn_frame_bytes;
   }

@@ -136,8 +136,9 @@ int run_bench(int argc, const char* const* argv) {
   } else {
     const auto part = std::ranges::find(parts, f.part, &Part::name);
     if (part == std::end(parts))
-      throw OperatorError((f.part.empty() ? std::string("no benchmark") : "no benchmark " + f.part) +
-                          ": syn, pairs, judge, store, trace or all");
+      throw OperatorError(
+          (f.part.empty() ? std::string("no benchmark") : "no benchmark " + f.part) +
+          ": syn, pairs, judge, store, trace or all");
     const Scratch scratch;
     options.scratch = scratch.path();
     rows = part->run(options, machine);

@@ -89,8 +89,9 @@ struct BareClient {
     while (!self.stop.load(std::memory_order_relaxed)) {
       std::array<rte_mbuf*, limits::burst> frames;
       // What the wire would not take has its turn first.
-      const uint16_t received =
-          out.has_room() ? rte_eth_rx_burst(out.port, 0, frames.data(), frames.size()) : uint16_t{0};
+      const uint16_t received = out.has_room()
+                                    ? rte_eth_rx_burst(out.port, 0, frames.data(), frames.size())
+                                    : uint16_t{0};
       for (uint16_t i = 0; i < received; ++i) {
         const uint64_t bytes = *rte_pktmbuf_mtod(frames[i], const uint64_t*);
         if (bytes == syn_frame_bytes) out.add(hello_bytes);

@@ -33,10 +33,21 @@ PairsRun run_once(const std::string& directory, const BenchOptions& options, uin
   const std::string database = directory + "/db";
   std::filesystem::remove_all(database);
   const std::string cores = std::to_string(options.port.workers);
-  const std::vector<const char*> arguments = {
-      "scan",     "--sim",  "",        "--db", database.c_str(), "--sni-file", "",
-      "--stages", "discover,baseline,probe,confirm",   "-c",   "1",              "--seed",     "1",
-      "--cores",  cores.c_str()};
+  const std::vector<const char*> arguments = {"scan",
+                                              "--sim",
+                                              "",
+                                              "--db",
+                                              database.c_str(),
+                                              "--sni-file",
+                                              "",
+                                              "--stages",
+                                              "discover,baseline,probe,confirm",
+                                              "-c",
+                                              "1",
+                                              "--seed",
+                                              "1",
+                                              "--cores",
+                                              cores.c_str()};
   std::vector<const char*> argv = arguments;
   const std::string scenario = directory + "/bench.json", name_file = directory + "/names.txt";
   argv[2] = scenario.c_str();
@@ -53,8 +64,7 @@ PairsRun run_once(const std::string& directory, const BenchOptions& options, uin
   run.pairs = uint64_t{summary.status.trusted} * (names + scan.campaign.names.controls);
   run.dropped = summary.status.dropped;
   const Store store(database, Store::Mode::read);
-  const sim::Score score =
-      sim::score(scan.simulated->layout(), scan.simulated->authority(), store);
+  const sim::Score score = sim::score(scan.simulated->layout(), scan.simulated->authority(), store);
   run.wrong = score.missing + score.false_positives + score.false_negatives + score.inconclusive +
               score.wrong_verdicts;
   return run;

@@ -75,10 +75,10 @@ std::string bench_text(const BenchMachine& machine, const std::vector<BenchRow>&
   std::vector<std::vector<std::string>> table = {
       {"bench", "what", "a second", "busy each", "cycles", "floor", "of floor", "busy"}};
   for (const BenchRow& row : rows)
-    table.push_back({row.bench, row.what, quantity(row.per_second) + " " + row.unit,
-                     time_text(row.busy_ns), fmt::format("{:.0f}", row.busy_ns * machine.ticks_per_ns),
-                     row.floor_ns ? time_text(*row.floor_ns) : "-", floor_text(row),
-                     busy_text(row)});
+    table.push_back(
+        {row.bench, row.what, quantity(row.per_second) + " " + row.unit, time_text(row.busy_ns),
+         fmt::format("{:.0f}", row.busy_ns * machine.ticks_per_ns),
+         row.floor_ns ? time_text(*row.floor_ns) : "-", floor_text(row), busy_text(row)});
   text += format_table(table);
   for (const BenchRow& row : rows)
     for (const auto& [label, value] : row.facts)

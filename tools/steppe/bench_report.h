@@ -13,11 +13,11 @@ namespace steppe {
 
 // One measurement: the median of `runs` of them.
 struct BenchRow {
-  std::string bench;         // "syn"
-  std::string what;          // "fully formed SYNs into net_null"
+  std::string bench;          // "syn"
+  std::string what;           // "fully formed SYNs into net_null"
   std::string unit = "pair";  // what is counted
-  double per_second = 0;     // on the machine's clock
-  double busy_ns = 0;        // of the lcore that is measured, for each unit; see BusyTime
+  double per_second = 0;      // on the machine's clock
+  double busy_ns = 0;         // of the lcore that is measured, for each unit; see BusyTime
   // The same frames, numbers and sizes, on the same device, in the same run, with nothing done to
   // them; nullopt: there is no such thing.
   std::optional<double> floor_ns;

@@ -24,16 +24,17 @@ std::vector<BenchRow> bench_store(const BenchOptions& options, BenchMachine& mac
       busy_ns.push_back(1e9 * figures.cpu_s / static_cast<double>(figures.pairs));
       database_bytes = figures.most_database_bytes;
     }
-    rows.push_back({.bench = "store",
-                    .what = fmt::format("{} same pairs to the disk", pairs),
-                    .unit = "pair",
-                    .per_second = median(rates),
-                    .busy_ns = median(busy_ns),
-                    .floor_ns = {},
-                    .runs = rates,
-                    .busy_shares = {},
-                    .facts = {{"database, at most",
-                               fmt::format("{:.1f} MB", static_cast<double>(database_bytes) / 1e6)}}});
+    rows.push_back(
+        {.bench = "store",
+         .what = fmt::format("{} same pairs to the disk", pairs),
+         .unit = "pair",
+         .per_second = median(rates),
+         .busy_ns = median(busy_ns),
+         .floor_ns = {},
+         .runs = rates,
+         .busy_shares = {},
+         .facts = {{"database, at most",
+                    fmt::format("{:.1f} MB", static_cast<double>(database_bytes) / 1e6)}}});
   }
   return rows;
 }

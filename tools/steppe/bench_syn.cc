@@ -178,8 +178,8 @@ std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machi
                .floor_ns = 1e9 / median(floors),
                .runs = rates,
                .busy_shares = {{"worker", median(shares)}},
-               .facts = {{"frames dropped", std::to_string(port.dropped() +
-                                                           worker.figures().transmit_dropped)}}};
+               .facts = {{"frames dropped",
+                          std::to_string(port.dropped() + worker.figures().transmit_dropped)}}};
   return {row};
 }
 

@@ -13,14 +13,14 @@ std::vector<BenchRow> bench_trace(const BenchOptions& options, BenchMachine& mac
   uint64_t traced = 0, dropped = 0;
   for (uint32_t run = 0; run < options.runs; ++run) {
     const std::string database = fmt::format("{}/trace-{}", options.scratch, run);
-    const std::vector<const char*> argv = {"scan", "--sim", "small", "--db", database.c_str(),
-                                           "-c", "1", "--seed", "1", "--router-rate-limit", "1M"};
+    const std::vector<const char*> argv = {"scan", "--sim", "small",  "--db", database.c_str(),
+                                           "-c",   "1",     "--seed", "1",    "--router-rate-limit",
+                                           "1M"};
     CampaignOptions scan = read_scan_options(static_cast<int>(argv.size()), argv.data());
     scan.campaign.port.huge_pages = options.port.huge_pages;
     scan.campaign.log = [](std::string_view) {};
     const std::atomic<int> stop{0};
-    const CampaignSummary summary =
-        run_campaign(scan.campaign, stop, [](const CampaignStatus&) {});
+    const CampaignSummary summary = run_campaign(scan.campaign, stop, [](const CampaignStatus&) {});
     machine = read_bench_machine(summary.huge_pages);
     StageCost cost;
     for (const StageCost& stage : summary.stages)

@@ -131,8 +131,8 @@ TEST_F(Strays, LateSynAckIsResetAndNotAskedAgain) {
   EXPECT_EQ(connections->answered(), 1u);
 }
 
-// A server sends its flight in one go: the rest of it arrives behind our RST, which it has not heard
-// yet.
+// A server sends its flight in one go: the rest of it arrives behind our RST, which it has not
+// heard yet.
 TEST_F(Strays, WhatWasUnderWayAtTheEndNeedsNoSecondReset) {
   server.connect();
   server.bytes = join({alert(2, 40), noise(3000, 1)});
