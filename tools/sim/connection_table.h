@@ -72,14 +72,12 @@ struct alignas(64) Connection {
   bool client_finished = false;      // its FIN has been taken
   uint8_t retransmissions = 0;       // of what is at `unacknowledged`
   uint8_t timer = 0;                 // which list it is in; tcp_server.cc
-  uint32_t timer_before = 0, timer_behind = 0;  // its neighbours there, slots
-  uint64_t deadline_ns = 0;
   WayBack back;
   const Host* host = nullptr;
   Speech speech;
   std::unique_ptr<Bytes> heard;  // the client's bytes so far, while more are wanted
 };
-static_assert(sizeof(Connection) == 128);
+static_assert(sizeof(Connection) <= 128);
 
 // What is done for each packet is here, so that a key that was put together field by field need not
 // go through memory to be read as a whole.
@@ -107,16 +105,17 @@ class ConnectionTable {
   void prefetch_entry(const FlowKey& key) const {
     rte_prefetch0(&entries_[static_cast<uint32_t>(hash_of(key)) & mask_]);
   }
-  void prefetch_connection(const FlowKey& key) const {
-    // The first with the same hash is nearly always the right one.
+  // Returns its slot, probably: the first with the same hash is nearly always the right one.
+  uint32_t prefetch_connection(const FlowKey& key) const {
     const auto hash = static_cast<uint32_t>(hash_of(key));
     for (uint32_t i = hash & mask_; entries_[i].slot != none; i = (i + 1) & mask_) {
       if (entries_[i].hash != hash) continue;
       const auto* const connection = reinterpret_cast<const char*>(&(*this)[entries_[i].slot]);
       rte_prefetch0(connection);
       rte_prefetch0(connection + 64);
-      return;
+      return entries_[i].slot;
     }
+    return none;
   }
   // REQUIRES that the key is not there. References to others stay valid.
   uint32_t insert(const FlowKey& key);

@@ -141,7 +141,8 @@ uint32_t TcpServer::insert(const FlowKey& key) {
   }
   const uint32_t slot = connections_.insert(key);
   ++by_speaker_[key.speaker];
-  connections_[slot].timer = timers;
+  connections_[slot].timer = lists;
+  if (slot >= timers_.size()) timers_.resize(slot + 1);
   return slot;
 }
 
@@ -405,7 +406,7 @@ void TcpServer::inject(const Segment& segment, const Speech& speech, const WayBa
 uint64_t TcpServer::next_due_ns() const {
   uint64_t due_ns = UINT64_MAX;
   for (const List& list : lists_) {
-    if (list.first != none) due_ns = std::min(due_ns, connections_[list.first].deadline_ns);
+    if (list.first != none) due_ns = std::min(due_ns, timers_[list.first].deadline_ns);
   }
   return due_ns;
 }
@@ -414,7 +415,7 @@ void TcpServer::run_timer() {
   const uint64_t now_ns = next_due_ns();
   uint32_t slot = none;
   for (const List& list : lists_) {
-    if (slot == none && list.first != none && connections_[list.first].deadline_ns == now_ns)
+    if (slot == none && list.first != none && timers_[list.first].deadline_ns == now_ns)
       slot = list.first;
   }
   Connection& c = connections_[slot];
@@ -451,25 +452,22 @@ void TcpServer::rearm(uint32_t slot, uint64_t now_ns) {
   start_timer(slot, timer, now_ns + interval_ns);
 }
 
-void TcpServer::start_timer(uint32_t slot, uint8_t timer, uint64_t deadline_ns) {
+void TcpServer::start_timer(uint32_t slot, uint8_t list_number, uint64_t deadline_ns) {
   stop_timer(slot);
-  Connection& c = connections_[slot];
-  List& list = lists_[timer];
-  c.timer = timer;
-  c.deadline_ns = deadline_ns;
-  c.timer_before = list.last;
-  c.timer_behind = none;
-  (list.last == none ? list.first : connections_[list.last].timer_behind) = slot;
+  List& list = lists_[list_number];
+  connections_[slot].timer = list_number;
+  timers_[slot] = {deadline_ns, list.last, none};
+  (list.last == none ? list.first : timers_[list.last].behind) = slot;
   list.last = slot;
 }
 
 void TcpServer::stop_timer(uint32_t slot) {
-  const Connection& c = connections_[slot];
-  if (c.timer == timers) return;
-  List& list = lists_[c.timer];
-  (c.timer_before == none ? list.first : connections_[c.timer_before].timer_behind) =
-      c.timer_behind;
-  (c.timer_behind == none ? list.last : connections_[c.timer_behind].timer_before) = c.timer_before;
+  const uint8_t list_number = connections_[slot].timer;
+  if (list_number == lists) return;
+  List& list = lists_[list_number];
+  const Timer& timer = timers_[slot];
+  (timer.before == none ? list.first : timers_[timer.before].behind) = timer.behind;
+  (timer.behind == none ? list.last : timers_[timer.behind].before) = timer.before;
 }
 
 }  // namespace steppe::sim

@@ -4,6 +4,7 @@
 // whoever answers calls say().
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -36,7 +37,10 @@ class TcpServer {
     return by_speaker_[key.speaker] == 0 ? none : connections_.find(key);
   }
   void prefetch_entry(const FlowKey& key) const { connections_.prefetch_entry(key); }
-  void prefetch_connection(const FlowKey& key) const { connections_.prefetch_connection(key); }
+  void prefetch_connection(const FlowKey& key) const {
+    if (const uint32_t slot = connections_.prefetch_connection(key); slot != none)
+      rte_prefetch0(&timers_[slot]);
+  }
   Connection& operator[](uint32_t slot) { return connections_[slot]; }
   uint32_t open_connections() const { return connections_.size(); }
   // What a box has seen of the handshake with the host; none: nothing.
@@ -86,12 +90,18 @@ class TcpServer {
   struct List {
     uint32_t first = none, last = none;
   };
+  // Of one connection, by its slot; apart from it, as the neighbours in its list are written, too,
+  // and would be far away if they were whole connections.
+  struct Timer {
+    uint64_t deadline_ns = 0;
+    uint32_t before = none, behind = none;  // its neighbours
+  };
   // Which list of timers, each of one interval.
   static constexpr uint8_t timer_handshake = 0;  // SYN-ACKs: 1 s, 2 s, 4 s
   static constexpr uint8_t timer_data = 3;       // 0.3 s and doubled
-  static constexpr uint8_t timer_idle = 13, timers = 14;
+  static constexpr uint8_t timer_idle = 13, lists = 14;
 
-  void start_timer(uint32_t slot, uint8_t timer, uint64_t deadline_ns);
+  void start_timer(uint32_t slot, uint8_t list_number, uint64_t deadline_ns);
   void stop_timer(uint32_t slot);
   void rearm(uint32_t slot, uint64_t now_ns);
   bool take_acknowledgement(uint32_t slot, const Segment& segment, uint64_t now_ns);
@@ -112,7 +122,8 @@ class TcpServer {
   Outlet& outlet_;
   ConnectionTable connections_;
   std::vector<uint32_t> by_speaker_;  // number of connections
-  std::array<List, timers> lists_;
+  std::array<List, lists> lists_;
+  std::vector<Timer> timers_;  // by slot
 };
 
 }  // namespace steppe::sim

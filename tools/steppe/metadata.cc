@@ -105,6 +105,24 @@ void add_request(Row& json, const CampaignOptions& options) {
   json["notes"] = text_or_null(options.notes);
 }
 
+// What each stage took, on the machine's clock; busy: processor time of the workers' rounds that
+// moved something.
+void add_stage_costs(Row& json, const std::vector<StageCost>& stages) {
+  double busy_s = 0;
+  json["stage_costs"] = Row::array();
+  for (const StageCost& stage : stages) {
+    json["stage_costs"].push_back({{"stage", std::string(to_string(stage.stage))},
+                              {"elapsed_secs", stage.elapsed_s},
+                              {"busy_seconds", stage.busy_s},
+                              {"process_seconds", stage.process_s},
+                              {"total_sent", stage.probes},
+                              {"packets_sent", stage.sent},
+                              {"packets_received", stage.received}});
+    busy_s += stage.busy_s;
+  }
+  json["busy_seconds"] = busy_s;
+}
+
 }  // namespace
 
 Row metadata_of(const CampaignOptions& options, const CampaignSummary& summary,
@@ -135,6 +153,7 @@ Row metadata_of(const CampaignOptions& options, const CampaignSummary& summary,
   json["pairs_to_trace"] = status.to_trace;
   json["traces"] = traces_to_json(traces);
   json["elapsed_secs"] = status.elapsed_s;
+  add_stage_costs(json, summary.stages);
   json["send_start_time"] = time_or_null(summary.round.started_ms);
   json["recv_end_time"] = time_or_null(
       summary.round.ended_ms != 0 ? summary.round.ended_ms : summary.round.last_checkpoint_ms);
