@@ -112,12 +112,12 @@ void add_stage_costs(Row& json, const std::vector<StageCost>& stages) {
   json["stage_costs"] = Row::array();
   for (const StageCost& stage : stages) {
     json["stage_costs"].push_back({{"stage", std::string(to_string(stage.stage))},
-                              {"elapsed_secs", stage.elapsed_s},
-                              {"busy_seconds", stage.busy_s},
-                              {"process_seconds", stage.process_s},
-                              {"total_sent", stage.probes},
-                              {"packets_sent", stage.sent},
-                              {"packets_received", stage.received}});
+                                   {"elapsed_secs", stage.elapsed_s},
+                                   {"busy_seconds", stage.busy_s},
+                                   {"process_seconds", stage.process_s},
+                                   {"total_sent", stage.probes},
+                                   {"packets_sent", stage.sent},
+                                   {"packets_received", stage.received}});
     busy_s += stage.busy_s;
   }
   json["busy_seconds"] = busy_s;
