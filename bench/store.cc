@@ -7,6 +7,7 @@
 #include <rte_eal.h>
 
 #include <filesystem>
+#include <random>
 #include <stdexcept>
 #include <string>
 
@@ -17,7 +18,8 @@ namespace steppe {
 namespace {
 
 constexpr uint32_t hosts = 6736, names = 10000, controls = 5;
-constexpr uint64_t pairs_per_commit = 600'000;  // as many as come in a second
+constexpr int64_t pairs_per_commit = 600'000;  // as many as come in a second
+constexpr int64_t pairs_per_slow_commit = 20'000;
 constexpr PairState same{Verdict::same, Interference::no, true};
 
 class TemporaryDatabase {
@@ -91,9 +93,12 @@ void matrix_in_sweeps(benchmark::State& state) {
 }
 BENCHMARK(matrix_in_sweeps)->Iterations(20'000'000);
 
-// The writes of a whole scan, a commit each second, and reading all of it again.
+// The writes of a whole scan: pairs, so many a commit, of which one in so many gets no answer.
 void commit_sweep(benchmark::State& state) {
   const auto pairs = static_cast<uint64_t>(state.range(0));
+  const auto at_once = static_cast<uint64_t>(state.range(1));
+  const auto lost_one_in = static_cast<uint64_t>(state.range(2));
+  std::minstd_rand random(1);
   for (auto _ : state) {
     state.PauseTiming();
     const TemporaryDatabase database;
@@ -102,9 +107,10 @@ void commit_sweep(benchmark::State& state) {
       auto store = std::make_unique<Store>(database.path(), Store::Mode::write);
       PairMatrix matrix(hosts, names);
       Sweep sweep(pairs);
-      for (auto targets = sweep.next(pairs_per_commit); !targets.empty();
-           targets = sweep.next(pairs_per_commit)) {
-        for (const Target& target : targets) matrix.set(target.address, target.variant, same);
+      for (auto targets = sweep.next(at_once); !targets.empty(); targets = sweep.next(at_once)) {
+        for (const Target& target : targets)
+          if (lost_one_in == 0 || random() % lost_one_in != 0)
+            matrix.set(target.address, target.variant, same);
         state.ResumeTiming();
         StoreBatch batch;
         batch.put_changes(1, matrix);
@@ -126,10 +132,12 @@ void commit_sweep(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(pairs));
 }
 BENCHMARK(commit_sweep)
-    ->Arg(100'000)
-    ->Arg(1'000'000)
-    ->Arg(10'000'000)
-    ->Arg(67'360'000)
+    ->Args({100'000, pairs_per_commit, 0})
+    ->Args({1'000'000, pairs_per_commit, 0})
+    ->Args({10'000'000, pairs_per_commit, 0})
+    ->Args({67'360'000, pairs_per_commit, 0})
+    ->Args({67'360'000, pairs_per_commit, 50})
+    ->Args({67'360'000, pairs_per_slow_commit, 50})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime()
