@@ -60,8 +60,10 @@ class Calendar {
     return std::move(places_[place].item);
   }
 
-  // Nothing is due before now_ns any more.
-  void pass_to(uint64_t now_ns) { today_ = std::max(today_, now_ns / day_ns); }
+  // Nothing that is put in from now on is due before now_ns.
+  void pass_to(uint64_t now_ns) {
+    today_ = std::max(today_, std::min(now_ns, next_due_ns_) / day_ns);
+  }
 
   // One of those that are likely to come out next, number 0 first, for prefetching; nullptr: not
   // known yet.

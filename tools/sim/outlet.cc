@@ -12,6 +12,8 @@ namespace {
 constexpr uint64_t direction_back = 1;
 // Two rings of the device: more than this is more than the scanner will ever catch up with.
 constexpr size_t waiting_most = 4096;
+// From here on what is under way stays there. The rest is for answers that take no time.
+constexpr size_t crowded_from = waiting_most / 2;
 // Handed over at once: while they are still in the cache, and so that the scanner begins with the
 // first when the last are not made yet.
 constexpr size_t burst_frames = 64;
@@ -131,6 +133,7 @@ void Outlet::deliver(const Frame& frame) {
   if (frames.size() == waiting_most) flush(frame.queue);
   if (frames.size() < waiting_most) {
     frames.push_back(frame.mbuf);
+    crowded_ |= frames.size() >= crowded_from;
     return;
   }
   ++figures_.send_failures;
@@ -138,7 +141,7 @@ void Outlet::deliver(const Frame& frame) {
 }
 
 void Outlet::flush() {
-  blocked_ = false;
+  blocked_ = crowded_ = false;
   for (uint16_t queue = 0; queue < wire_.queues; ++queue) flush(queue);
 }
 
@@ -153,6 +156,7 @@ void Outlet::flush(uint16_t queue) {
   }
   frames.erase(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(taken));
   blocked_ |= !frames.empty();
+  crowded_ |= frames.size() >= crowded_from;
   figures_.sent += taken;
 }
 

@@ -63,8 +63,11 @@ class Outlet {
   // The same for TCP.
   void say(const Utterance& utterance, uint64_t now_ns, uint64_t delay_ns);
 
+  // While the device is far behind, nothing more arrives: a wire keeps what it carries, and only
+  // faults lose it.
   uint64_t next_due_ns() const {
-    return std::min(wire_back_.next_due_ns(), utterances_.next_due_ns());
+    return crowded_ ? Calendar<Utterance>::never
+                    : std::min(wire_back_.next_due_ns(), utterances_.next_due_ns());
   }
   // What is due next has arrived at the scanner: frames before speeches.
   void arrive();
@@ -92,6 +95,7 @@ class Outlet {
   FrameStock stock_;
   std::vector<std::vector<rte_mbuf*>> waiting_;  // by queue: for the device to take
   bool blocked_ = false;
+  bool crowded_ = false;
 };
 
 }  // namespace steppe::sim
