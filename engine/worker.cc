@@ -40,6 +40,12 @@ constexpr uint32_t timers_per_round = 64;
 // them; what finds no room then is a lost frame, which timers mend.
 constexpr uint32_t reply_room = 3 * limits::burst + 2 * timers_per_round;
 
+// Headers and options, and more in a short frame.
+constexpr uint32_t beginning_bytes = 2 * RTE_CACHE_LINE_SIZE;
+
+// A hello with its headers, for most names.
+constexpr uint32_t hello_frame_bytes = 256;
+
 // A second of naps for the RSTs of what is abandoned, and as many rounds without.
 constexpr uint32_t abandon_rounds = 10000;
 constexpr unsigned abandon_nap_us = 100;
@@ -67,7 +73,7 @@ Worker::Worker(const Port& port, uint16_t queue, const PrefixSet& blocked, Clock
       blocked_(blocked),
       clock_(clock),
       config_(config),
-      transmitter_{.pool = port.transmit_pool(queue),
+      transmitter_{.stock = {port.transmit_pool(queue), hello_frame_bytes},
                    .endpoint = port.endpoint(),
                    .next_hop = &port.next_hop(),
                    .frames = {}},
@@ -169,16 +175,17 @@ void Worker::abandon_all() {
 uint32_t Worker::receive() {
   std::array<rte_mbuf*, limits::burst> frames;
   const uint16_t received = rte_eth_rx_burst(port_.id(), queue_, frames.data(), frames.size());
-  // A NIC or another core has written them: all misses of a burst at once cost little more than
-  // one.
-  for (uint16_t i = 0; i < received; ++i) {
-    const auto* const bytes = rte_pktmbuf_mtod(frames[i], const uint8_t*);
-    rte_prefetch0(bytes);
-    rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
-  }
+  // A NIC or another core has written them: all misses at once cost little more than one. The
+  // beginnings come first, the rest of each while the one before it is read.
+  const auto fetch = [&](uint16_t number, uint32_t begin, uint32_t end) {
+    const auto* const bytes = rte_pktmbuf_mtod(frames[number], const uint8_t*);
+    for (uint32_t at = begin; at < end; at += RTE_CACHE_LINE_SIZE) rte_prefetch0(bytes + at);
+  };
+  for (uint16_t i = 0; i < received; ++i) fetch(i, 0, beginning_bytes);
   std::array<ReceivedFrame, limits::burst> read;
   std::array<FlowTable::Key, limits::burst> keys{};
   for (uint16_t i = 0; i < received; ++i) {
+    if (i + 1 < received) fetch(i + 1, beginning_bytes, frames[i + 1]->data_len);
     const bool whole = rte_pktmbuf_linearize(frames[i]) == 0;
     read[i].kind = FrameKind::malformed;
     if (whole) read[i] = read_frame(frames[i], transmitter_.endpoint);
@@ -242,7 +249,7 @@ uint32_t Worker::probe(WorkList& list, Pacer& polite, PassControl& control) {
       syn_frame_bytes);
   if (allowed == 0) return 0;
   std::array<rte_mbuf*, limits::burst> frames;
-  if (rte_pktmbuf_alloc_bulk(transmitter_.pool, frames.data(), allowed) != 0) return 0;
+  if (rte_pktmbuf_alloc_bulk(transmitter_.stock.pool(), frames.data(), allowed) != 0) return 0;
   std::array<Target, limits::burst> targets;
   const uint32_t taken = list.take(std::span(targets).first(allowed), clock_ms());
   const uint32_t written = pass_->paths.empty()

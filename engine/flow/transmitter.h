@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/port/frame_stock.h"
 #include "engine/wire/frame.h"
 #include "engine/wire/next_hop.h"
 
@@ -18,7 +19,7 @@ namespace steppe {
 struct Transmitter {
   static constexpr uint32_t capacity = 512;
 
-  rte_mempool* pool = nullptr;
+  FrameStock stock;
   Endpoint endpoint;
   const NextHop* next_hop = nullptr;
   std::array<rte_mbuf*, capacity> frames;
@@ -32,8 +33,7 @@ struct Transmitter {
                uint8_t flags, std::span<const uint8_t> payload = {}, Reach reach = {},
                uint16_t window = segment_window, uint16_t other_port = 0) {
     const rte_ether_addr& hop = next_hop->of(host);
-    rte_mbuf* frame =
-        room() == 0 || rte_is_zero_ether_addr(&hop) ? nullptr : rte_pktmbuf_alloc(pool);
+    rte_mbuf* frame = room() == 0 || rte_is_zero_ether_addr(&hop) ? nullptr : stock.take();
     if (frame == nullptr) {
       ++dropped;
       return;

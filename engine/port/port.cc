@@ -26,13 +26,12 @@ namespace steppe {
 namespace {
 
 // Frames of one queue: those in the device's rings, in held flights, and on their way to the
-// judges. 2^16 - 1 is what rte_mempool stores best; 64 K of them are 150 MB that only cost memory
+// judges; 64 K of them are 150 MB that only cost memory
 // once they are touched.
 constexpr uint32_t pool_frames = (1u << 16) - 1;
 constexpr uint16_t ring_frames = 2048;
 // Frames to send, where they need not come from the same pool: what the device's ring and the
-// worker have at a time, twice. A pool hands its frames out in turn, so 64 K of them would each be
-// cold; these stay in a cache.
+// worker have at a time, twice.
 constexpr uint32_t transmit_frames_most = (1u << 13) - 1;
 // Memory of one worker: its pool, its flow table and its observation ring.
 constexpr uint32_t worker_memory_mb = 320;
@@ -56,20 +55,23 @@ void require_source_address(const PortConfig& config) {
     throw OperatorError("no source address: give one with -S that the network routes back here");
 }
 
-// One queue's frames. The kernel's sockets see a pool as one piece of memory of frames * frame
-// size: for them it must be packed. Left to itself, without huge pages rte_mempool puts no frame
-// across a page's end, so the pool is longer than that, and the frames at its end are refused
-// (seen: reception dies once they are reached). A NIC reads by physical address and needs just
-// that.
-rte_mempool* make_pool(const std::string& name, bool packed, uint32_t frames = pool_frames) {
+// What was given back last is handed out first, while a cache still has it. Judges give received
+// frames back, from threads that may lose their processor in the middle of it: no lock there.
+constexpr const char *lock_free = "lf_stack", *locked = "stack";
+
+// One queue's frames. operations: rte_mempool's name for how they wait. packed: the kernel's
+// sockets see a pool as one piece of memory of frames * frame size. Left to itself, without huge
+// pages rte_mempool puts no frame across a page's end, so the pool is longer than that, and the
+// frames at its end are refused (seen: reception dies once they are reached). A NIC reads by
+// physical address and needs just that.
+rte_mempool* make_pool(const std::string& name, const char* operations, bool packed,
+                       uint32_t frames) {
   if (rte_mempool* pool = rte_mempool_lookup(name.c_str()); pool != nullptr) return pool;
   constexpr unsigned cached_frames = 256;
   rte_mempool* pool = rte_mempool_create_empty(
       name.c_str(), frames, sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, cached_frames,
       sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, packed ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
-  // Judges give frames back from threads that may lose their processor in the middle of it; this
-  // ring lets the others go on (rte_ring's relaxed tail sync).
-  if (pool == nullptr || rte_mempool_set_ops_byname(pool, "ring_mt_rts", nullptr) != 0)
+  if (pool == nullptr || rte_mempool_set_ops_byname(pool, operations, nullptr) != 0)
     throw std::runtime_error(std::string("no memory for frames: ") + rte_strerror(rte_errno));
   rte_pktmbuf_pool_private shape{};
   shape.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE;
@@ -338,7 +340,7 @@ void Port::open_peer(const PortConfig& config, const Clock& clock) {
   configure_device(config.workers);
 
   const uint16_t peer_port = device_->peer_port;
-  rte_mempool* pool = make_pool("steppe-peer-frames", false);
+  rte_mempool* pool = make_pool("steppe-peer-frames", lock_free, false, pool_frames);
   const rte_eth_conf conf{};
   if (rte_eth_dev_configure(peer_port, config.workers, config.workers, &conf) != 0)
     throw std::runtime_error("the wire to the simulated country cannot be configured");
@@ -385,14 +387,14 @@ void Port::configure_device(uint16_t queues) {
   uint16_t receive_frames = ring_frames, transmit_frames = ring_frames;
   check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_frames, &transmit_frames), "rings");
   for (uint16_t queue = 0; queue < queues; ++queue) {
-    rte_mempool* pool =
-        make_pool("steppe-frames-" + std::to_string(queue), device_->interface.index != 0);
+    rte_mempool* pool = make_pool("steppe-frames-" + std::to_string(queue), lock_free,
+                                  device_->interface.index != 0, pool_frames);
     pools_.push_back(pool);
     // The kernel's sockets send from the pool that they receive into.
-    transmit_pools_.push_back(
-        device_->interface.index != 0
-            ? pool
-            : make_pool("steppe-transmit-" + std::to_string(queue), false, transmit_frames_most));
+    transmit_pools_.push_back(device_->interface.index != 0
+                                  ? pool
+                                  : make_pool("steppe-transmit-" + std::to_string(queue), locked,
+                                              false, transmit_frames_most));
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
           "receive queue");

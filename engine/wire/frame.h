@@ -30,12 +30,13 @@ inline constexpr uint16_t segment_header_bytes = 14 + 20 + 20;
 inline constexpr uint16_t echo_frame_bytes = 14 + 20 + 8 + 4;
 
 // The windows that we announce. A SYN's is never scaled. Every other is scaled only by a host that
-// offered to scale, too (RFC 7323 2.2): 65,535 is as much as the others can be told, and 16 MiB for
-// those that scale, more than any of them has under way before the end of a flight. A desktop's
-// usual 1,024 would let the others send 1 KiB per round trip.
+// offered to scale, too (RFC 7323 2.2): 65,535 is as much as the others can be told, and 256 KiB
+// for those that scale, more than the longest flight that is kept. A desktop's usual 1,024 would
+// let the others send 1 KiB per round trip. Desktops scale by 8, some by 2; in units of 256 bytes
+// the window for a leaf of 1,400 would make room for a second segment.
 inline constexpr uint16_t syn_window = 64240;
 inline constexpr uint16_t segment_window = 65535;
-inline constexpr uint8_t window_scale = 8;
+inline constexpr uint8_t window_scale = 2;
 
 // RFC 1071: sums of 16-bit words, in any byte order, are added up in 32 bits and folded at the end.
 inline uint16_t fold_checksum(uint32_t sum) {
@@ -48,7 +49,7 @@ inline uint32_t checksum_words(rte_be32_t value) {
   return (value & 0xffff) + (value >> 16);
 }
 
-// A SYN as a common desktop sends it (MSS 1460, window scale 8, SACK permitted), with everything
+// A SYN as a common desktop sends it (MSS 1460, window scale 2, SACK permitted), with everything
 // that does not depend on the probe filled in and summed up.
 class SynTemplate {
  public:

@@ -16,9 +16,9 @@
 #include <span>
 #include <vector>
 
+#include "engine/port/frame_stock.h"
 #include "tools/sim/calendar.h"
 #include "tools/sim/faulty_wire.h"
-#include "tools/sim/frame_stock.h"
 #include "tools/sim/packet.h"
 #include "tools/sim/text.h"
 #include "tools/sim/world.h"

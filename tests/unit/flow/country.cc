@@ -31,7 +31,9 @@ const KeyShares& scan_keys() {
 }
 
 Country::Country(std::string_view hello)
-    : pool(shared_pool()), free_frames(rte_mempool_avail_count(pool)) {
+    : pool(shared_pool()),
+      free_frames(rte_mempool_avail_count(pool)),
+      transmitter{.stock = {pool, 0}, .endpoint = {}, .frames = {}} {
   addresses.add({first_host, first_host + hosts - 1});
   addresses.freeze();
   for (const HelloDescription* description : steppe::hellos())
@@ -42,7 +44,6 @@ Country::Country(std::string_view hello)
       hosts, HostPlan{.baseline_leaf = baseline_leaf, .own_name = {}, .hello = find_hello(hello)});
   answers = std::make_unique<AnswerMap>(uint64_t{hosts} * names.columns());
   next_hop.gateway = gateway_mac;
-  transmitter.pool = pool;
   transmitter.endpoint = {.mac = our_mac, .address = our_address};
   transmitter.next_hop = &next_hop;
   pass = std::make_unique<Pass>(Pass{.cookie = Cookie(key, first_port, source_ports),
@@ -68,7 +69,12 @@ void Country::TearDown() {
   EXPECT_EQ(transmitter.count, 0u) << "frames that nobody looked at";
   EXPECT_EQ(transmitter.dropped, 0u);
   rte_pktmbuf_free_bulk(transmitter.frames.data(), transmitter.count);
-  EXPECT_EQ(rte_mempool_avail_count(pool), free_frames) << "mbufs lost, or freed twice";
+  EXPECT_EQ(frames_in_use(), 0u) << "mbufs lost, or freed twice";
+}
+
+uint32_t Country::frames_in_use() {
+  transmitter.stock.release();
+  return free_frames - rte_mempool_avail_count(pool);
 }
 
 void Country::begin_sweeps(uint32_t sweeps_per_host, uint32_t lanes) {

@@ -67,6 +67,8 @@ class Country : public ::testing::Test {
   Answer answer(uint32_t host, uint32_t variant) const {
     return answers->get(answer_index(host, variant));
   }
+  // Besides those that wait to be written.
+  uint32_t frames_in_use();
   // Where it stands among `hellos`.
   uint8_t find_hello(std::string_view name) const;
   // The hello that a host must get, byte for byte, and what it must get when it asks for this.

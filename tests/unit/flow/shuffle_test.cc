@@ -147,7 +147,7 @@ TEST_F(Shuffle, EveryOrderEndsAsInOrder) {
     }
     ASSERT_EQ(connections->open(), 0u);
     ASSERT_EQ(connections->observations.size(), 0u);
-    ASSERT_EQ(rte_mempool_in_use_count(pool), 0u);
+    ASSERT_EQ(frames_in_use(), 0u);
     if (HasFailure()) return;
   }
   // The sample is worth something only if it has all that can come of bytes.
@@ -298,7 +298,7 @@ TEST_F(ShuffleTls13, EveryOrderEndsAsInOrder) {
     EXPECT_EQ(answer(host, variant), observation.sealed ? Answer::open : Answer::other);
     sent();
     ASSERT_EQ(connections->observations.size(), 0u);
-    ASSERT_EQ(rte_mempool_in_use_count(pool), 0u);
+    ASSERT_EQ(frames_in_use(), 0u);
     if (HasFailure()) return;
   }
   EXPECT_GT(retried, 500u);

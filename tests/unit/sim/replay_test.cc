@@ -10,7 +10,6 @@
 
 #include "tests/unit/sim/wired_country.h"
 #include "tools/sim/flight_cache.h"
-#include "tools/sim/frame_stock.h"
 #include "tools/sim/text.h"
 
 namespace steppe::sim {
@@ -31,68 +30,6 @@ TEST(Text, KnowsTheChecksumOfEveryPart) {
       }
     }
   }
-}
-
-rte_mempool* small_pool() {
-  static rte_mempool* const pool =
-      rte_pktmbuf_pool_create("stock-test", 127, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-  return pool;
-}
-
-TEST(FrameStock, GivesAwayNoFrameThatSomebodyHas) {
-  ASSERT_NE(small_pool(), nullptr);
-  {
-    FrameStock stock(small_pool());
-    std::mt19937 random(1);
-    std::vector<rte_mbuf*> taken;
-    for (int i = 0; i < 20'000; ++i) {
-      if (taken.empty() || (taken.size() < 100 && random() % 2 == 0)) {
-        rte_mbuf* const frame = stock.take();
-        ASSERT_NE(frame, nullptr);
-        ASSERT_EQ(frame->pkt_len, 0u);
-        ASSERT_EQ(frame->next, nullptr);
-        for (const rte_mbuf* const other : taken) ASSERT_NE(frame, other);
-        rte_pktmbuf_append(frame, 100);
-        taken.push_back(frame);
-      } else {
-        const size_t one = random() % taken.size();
-        rte_pktmbuf_free(taken[one]);
-        taken.erase(taken.begin() + static_cast<long>(one));
-      }
-    }
-    for (rte_mbuf* const frame : taken) rte_pktmbuf_free(frame);
-  }
-  EXPECT_EQ(rte_mempool_in_use_count(small_pool()), 0u);
-}
-
-TEST(FrameStock, TheSameFewGoRound) {
-  FrameStock stock(small_pool());
-  std::set<rte_mbuf*> frames;
-  for (int i = 0; i < 10'000; ++i) {
-    rte_mbuf* const frame = stock.take();
-    ASSERT_NE(frame, nullptr);
-    frames.insert(frame);
-    rte_pktmbuf_free(frame);
-  }
-  EXPECT_LE(frames.size(), 2u);
-}
-
-TEST(FrameStock, WhatWasChainedIsLetGoAlone) {
-  rte_mbuf* const elsewhere = rte_pktmbuf_alloc(small_pool());  // room for one too many
-  {
-    FrameStock stock(small_pool());
-    rte_mbuf* const first = stock.take();
-    rte_mbuf* const second = stock.take();
-    rte_pktmbuf_append(first, 10);
-    rte_pktmbuf_append(second, 10);
-    rte_pktmbuf_chain(first, second);
-    rte_pktmbuf_free(first);
-  }
-  std::set<rte_mbuf*> frames = {elsewhere};
-  while (rte_mbuf* const frame = rte_pktmbuf_alloc(small_pool()))
-    EXPECT_TRUE(frames.insert(frame).second);
-  EXPECT_EQ(frames.size(), 127u) << "each is in the pool once";
-  for (rte_mbuf* const frame : frames) rte_pktmbuf_free(frame);
 }
 
 // As many frames as were under way once took a pool of 64 K.

@@ -1007,6 +1007,24 @@ TEST(World, WhatTheDeviceDoesNotTakeIsKept) {
   EXPECT_EQ(country.world().figures().send_failures, 0u);
 }
 
+// A wire keeps what it carries.
+TEST(World, WhatArrivesAtAFullDeviceStaysUnderWay) {
+  Scenario scenario = country_of(1);
+  scenario.groups[0].latency_ms_least = scenario.groups[0].latency_ms_most = 50;
+  WiredCountry country(scenario, 1, 1024);
+  constexpr uint16_t syns = 6000;
+  std::set<uint16_t> answered;
+  for (uint16_t port = 1; port <= syns; ++port)
+    country.send({.address = country.host().address, .from_port = port, .flags = syn});
+  country.world().step(0);
+  for (uint64_t now_ms = 50; now_ms < 900; ++now_ms) country.world().step(now_ms * ms);
+  for (uint64_t now_ms = 900; now_ms < 910; ++now_ms)
+    for (const Incoming& frame : country.step(now_ms * ms)) answered.insert(frame.to_port);
+  EXPECT_EQ(answered.size(), syns);
+  EXPECT_EQ(country.world().figures().sent, syns);
+  EXPECT_EQ(country.world().figures().send_failures, 0u);
+}
+
 TEST(World, WhatTheDeviceNeverTakesIsDroppedAndCounted) {
   WiredCountry country(country_of(1), 1, 32);
   for (uint16_t port = 1; port <= 6000; ++port)

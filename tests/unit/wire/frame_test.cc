@@ -153,8 +153,8 @@ TEST(SynTemplate, EveryFieldIsAsSpecified) {
   EXPECT_EQ(fields->acknowledgement, 0u);
   EXPECT_EQ(fields->flags, syn);
   EXPECT_EQ(fields->window, 64240);
-  // MSS 1460, no-operation, window scale 8, two no-operations, SACK permitted: as Windows has them.
-  EXPECT_EQ(fields->options, (Bytes{2, 4, 5, 180, 1, 3, 3, 8, 1, 1, 4, 2}));
+  // MSS 1460, no-operation, window scale 2, two no-operations, SACK permitted: as Windows has them.
+  EXPECT_EQ(fields->options, (Bytes{2, 4, 5, 180, 1, 3, 3, 2, 1, 1, 4, 2}));
 }
 
 // Sums that carry once, twice and not at all: the folding must hold for all of them.
