@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "engine/memory_plan.h"
 #include "engine/plan/operator_error.h"
 #include "engine/stages.h"
 
@@ -103,9 +104,12 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
                                  config.targets.targets, *config.clock, config.log);
   store_ = std::make_unique<Store>(config.database, Store::Mode::write);
   round_ = std::make_unique<Round>(*store_, chosen_, config.interceptor_rule, *config.clock);
+  const MemoryPlan memory = plan_memory(port_->queues(), config.targets.targets.size(),
+                                        names_.columns(), config.rate_packets_per_second);
   runner_ = std::make_unique<PassRunner>(
       *port_, config.targets.blocked, trust_, config.verdict_rules, keys_, *config.clock, stop_,
-      PassRunner::Config{config.rate_packets_per_second, config.bandwidth_bits_per_second});
+      PassRunner::Config{config.rate_packets_per_second, config.bandwidth_bits_per_second,
+                         memory.flows});
   cost_before_ = cost_so_far();
 }
 

@@ -27,6 +27,11 @@ inline constexpr size_t hello_retry_bytes = 1024;
 // server is misconfigured, or wants to fill our memory.
 inline constexpr size_t flight_bytes = 192 * 1024;
 
+// Connections that a worker may have open at once, of which probes leave a quarter free. At 500,000
+// pairs a second and two round trips of 100 ms each there are 100,000; each takes some 250 bytes.
+inline constexpr uint32_t flows_least = 1 << 12;
+inline constexpr uint32_t flows_most = 1 << 18;
+
 // Segments that may wait for a gap before them, per flow: initial windows of ten full ones need
 // few, a server that sends a byte in each many.
 inline constexpr uint8_t held_segments = 128;

@@ -42,7 +42,7 @@ PassRunner::PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& t
                        Clock& clock, const std::atomic<int>& stop, const Config& config)
     : port_(port), chains_(trust), judges_{chains_, rules, keys}, clock_(clock), stop_(stop) {
   const Worker::Config share{config.packets_per_second / port.queues(),
-                             config.bits_per_second / port.queues()};
+                             config.bits_per_second / port.queues(), config.flows};
   for (uint16_t queue = 0; queue < port.queues(); ++queue)
     workers_.push_back(std::make_unique<Worker>(port, queue, blocked, clock, share));
 }

@@ -19,6 +19,7 @@ class PassRunner {
  public:
   struct Config {
     double packets_per_second = 0, bits_per_second = 0;  // of all workers; 0: no limit
+    uint32_t flows = limits::flows_least;                // of each worker
   };
   // What a pass is, besides the data plane's part.
   struct Work {

@@ -110,14 +110,17 @@ void Worker::run(Pass& pass, WorkList& list, PassControl& control, double rate) 
     // will say again what is lost there.
     const bool may_receive = hand_over() && transmitter_.room() >= reply_room;
     const uint32_t received = may_receive ? receive() : 0;
+    const bool caught_up = may_receive && received < limits::burst;
     // Nobody is called silent whose answer may still wait in the NIC.
-    if (may_receive && received < limits::burst) connections_.on_timers(now_ms_, timers_per_round);
+    if (caught_up) connections_.on_timers(now_ms_, timers_per_round);
     uint32_t probed = 0;
     const int stop = control.stop.load(std::memory_order_relaxed);
     // Sweeps are long, and half of one says nothing.
     if (stop >= 2 || (stop != 0 && !pass.sweeps.empty())) break;
     if (!list_done) {
-      if (stop == 0) probed = probe(list, polite, control);
+      // Who is behind with answers asks for no more: they would come later and later, and be said
+      // again by hosts that wait.
+      if (stop == 0 && caught_up) probed = probe(list, polite, control);
       if (stop != 0 || list.exhausted()) {
         list_done = true;
         control.lists_done.fetch_add(1);

@@ -49,7 +49,7 @@ class Worker {
  public:
   struct Config {
     double packets_per_second = 0, bits_per_second = 0;  // this worker's share; 0: no limit
-    uint32_t flows = 1 << 16;
+    uint32_t flows = limits::flows_least;                // that may be open at once, a power of two
   };
 
   // One of `port`'s queues. blocked: no frame goes there. All are kept by reference.

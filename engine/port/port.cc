@@ -33,8 +33,8 @@ constexpr uint16_t ring_frames = 2048;
 // Frames to send, where they need not come from the same pool: what the device's ring and the
 // worker have at a time, twice.
 constexpr uint32_t transmit_frames_most = (1u << 13) - 1;
-// Memory of one worker: its pool, its flow table and its observation ring.
-constexpr uint32_t worker_memory_mb = 320;
+// Memory of one worker: its pools, and the largest flow table with its observation ring.
+constexpr uint32_t worker_memory_mb = 352;
 constexpr uint32_t base_memory_mb = 128;
 // A peer's pool and rings.
 constexpr uint32_t peer_memory_mb = 192;

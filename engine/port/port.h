@@ -22,6 +22,10 @@
 
 namespace steppe {
 
+// What the frames of a queue take once all of them have been used.
+inline constexpr uint64_t queue_memory_bytes =
+    (uint64_t{72} << 10) * (sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE);
+
 // What the operator said about the device. Exactly one of interface, pci, vdev, peer is given.
 struct PortConfig {
   std::string interface;                      // -i: net_af_xdp with our filter, else net_af_packet

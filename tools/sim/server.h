@@ -3,7 +3,10 @@
 // they say when they have heard a ClientHello.
 #pragma once
 
+#include <openssl/x509.h>
+
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "tools/sim/authority.h"
+#include "tools/sim/bounded_cache.h"
 #include "tools/sim/flight_cache.h"
 #include "tools/sim/flights.h"
 #include "tools/sim/layout.h"
@@ -57,6 +61,7 @@ class Servers {
 
  private:
   // The times of a host's latest connections, the oldest at `next`.
+  static constexpr size_t leaves_most = 4096;
   struct Visits {
     std::vector<uint64_t> begun_ns;
     size_t next = 0;
@@ -77,6 +82,8 @@ class Servers {
   TcpServer& tcp_;
   WorldFigures& figures_;
   std::unordered_map<uint32_t, Visits> visits_;  // by address
+  // Of hosts that look at names, at some 8 KB each.
+  BoundedCache<std::shared_ptr<X509>> leaves_{leaves_most};
   Bytes scratch_;
   std::string name_;
 };

@@ -11,6 +11,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "engine/memory_plan.h"
 #include "tools/steppe/signals.h"
 #include "tools/steppe/status_line.h"
 
@@ -55,6 +56,9 @@ void Progress::begin() {
     std::fwrite(header.data(), 1, header.size(), status_file_);
   }
   spdlog::info(options_.opening);
+  const CampaignConfig& campaign = options_.campaign;
+  spdlog::info(tell(plan_memory(campaign.port.workers, campaign.targets.targets.size(),
+                                campaign.names.columns(), campaign.rate_packets_per_second)));
   for (const std::string& line : options_.cautions) spdlog::warn(line);
   const NameTable& names = options_.campaign.names;
   for (uint32_t i = 0; i < names.controls; i++) spdlog::debug("control name {}", names.names[i]);

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// How large the tables of a scan are, and what they take at most. All that grows with a country is
+// known before the first packet leaves; the rest is bounded by limits.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace steppe {
+
+struct MemoryPlan {
+  uint32_t flows;  // connections that one worker may have open at once, a power of two
+  // At most, whatever is found: frames, connections, what the judges remember, the store's buffers,
+  // what has become of each address.
+  uint64_t bytes;
+};
+
+// workers: at least 1. packets_per_second: of all of them together; 0: no limit.
+MemoryPlan plan_memory(uint32_t workers, uint64_t addresses, uint64_t names,
+                       double packets_per_second);
+
+// For the operator, in one line.
+std::string tell(const MemoryPlan& plan);
+
+// What more is known of each trusted host, and of a million pairs: two bits of answer, eight of
+// state, two of marks (plan/answer_map.h, store/pair_matrix.h).
+inline constexpr uint64_t trusted_host_bytes = 2048;
+inline constexpr uint64_t million_pairs_bytes = 1'500'000;
+
+}  // namespace steppe
