@@ -5,7 +5,7 @@
 // numbers and sizes through the same device.
 //
 // Frames come from the pools as they do with the engine on another core: what one side frees goes
-// through the pool's ring, never straight into the other's cache.
+// through the pools, never straight into the other's cache.
 #include "tools/sim/world.h"
 
 #include <benchmark/benchmark.h>
@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "engine/limits.h"
+#include "engine/port/port.h"
 #include "engine/wire/client_hello.h"
 #include "engine/wire/frame.h"
 #include "modules/hellos/hellos.h"
@@ -39,7 +40,7 @@ namespace steppe {
 namespace {
 
 // As engine/port has them.
-constexpr uint32_t pool_frames = (1u << 16) - 1, cached_frames = 256;
+constexpr uint32_t cached_frames = 256;
 constexpr uint16_t ring_frames = 2048;
 
 constexpr uint32_t batch = 64;  // connections that begin in a round
@@ -54,17 +55,17 @@ Pointer require(Pointer pointer, const char* what) {
   return pointer;
 }
 
-rte_mempool* make_pool(const char* name) {
+rte_mempool* make_pool(const char* name, uint32_t frames, const char* operations) {
   return require(
-      rte_pktmbuf_pool_create_by_ops(name, pool_frames, cached_frames, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                     SOCKET_ID_ANY, "ring_mt_rts"),
+      rte_pktmbuf_pool_create_by_ops(name, frames, cached_frames, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                     SOCKET_ID_ANY, operations),
       "frames");
 }
 
 // A device whose other ends are in the driver's hands.
 struct Wire {
-  rte_mempool* const to_world_pool = make_pool("to-world");
-  rte_mempool* const from_world_pool = make_pool("from-world");
+  rte_mempool* const to_world_pool = make_pool("to-world", transmit_pool_frames, locking_pool);
+  rte_mempool* const from_world_pool = make_pool("from-world", receive_pool_frames, lock_free_pool);
   rte_ring* to_world = require(ring("to"), "a ring");
   rte_ring* from_world = require(ring("from"), "a ring");
   uint16_t port = 0;

@@ -30,8 +30,10 @@ constexpr uint64_t store_bytes = 96 << 20;
 // The program, its libraries, and the certificates that browsers trust.
 constexpr uint64_t program_bytes = 64 << 20;
 
-// What has become of it; of one in ten, which answers, what stage it is in.
-constexpr uint64_t address_bytes = 16;
+constexpr uint64_t answering_host_bytes = 550;
+
+// Two bits of what has become of it; and of one in ten, which answers, its record.
+constexpr uint64_t address_bytes = 1 + answering_host_bytes / 10;
 
 }  // namespace
 
@@ -39,22 +41,21 @@ MemoryPlan plan_memory(uint32_t workers, uint64_t addresses, uint64_t names,
                        double packets_per_second) {
   // As many as can be open at all. At a limited rate: those that open before the first of them is
   // given up.
-  uint64_t most = addresses * std::max<uint64_t>(names, 1);
-  if (packets_per_second > 0)
-    most = std::min(most, static_cast<uint64_t>(packets_per_second * limits::silence_ms / 1000));
+  double most = static_cast<double>(addresses) * static_cast<double>(std::max<uint64_t>(names, 1));
+  if (packets_per_second > 0) most = std::min(most, packets_per_second * limits::silence_ms / 1000);
   MemoryPlan plan;
   plan.flows = std::bit_ceil(static_cast<uint32_t>(
-      std::clamp<uint64_t>(most / workers, limits::flows_least, limits::flows_most)));
+      std::clamp<double>(most / workers, limits::flows_least, limits::flows_most)));
   plan.bytes = workers * (queue_memory_bytes + plan.flows * flow_bytes) + judges_bytes +
                store_bytes + program_bytes + addresses * address_bytes;
   return plan;
 }
 
 std::string tell(const MemoryPlan& plan) {
-  return "memory: at most " + std::to_string(plan.bytes >> 20) + " MB with " +
-         std::to_string(plan.flows) + " connections at a time for each worker; " +
-         std::to_string(trusted_host_bytes >> 10) + " KB more for each trusted host, 1.5 MB for " +
-         "each million pairs";
+  return "memory: at most " + std::to_string(plan.bytes >> 20) +
+         " MB where one address in ten answers, " + std::to_string(plan.flows) +
+         " connections at a time for each worker; " + std::to_string(trusted_host_bytes >> 10) +
+         " KB more for each trusted host, 1.5 MB for " + "each million pairs";
 }
 
 }  // namespace steppe

@@ -10,8 +10,9 @@ namespace steppe {
 
 struct MemoryPlan {
   uint32_t flows;  // connections that one worker may have open at once, a power of two
-  // At most, whatever is found: frames, connections, what the judges remember, the store's buffers,
-  // what has become of each address.
+  // At most, where no more than one address in ten answers: frames, connections, what the judges
+  // remember, the store's buffers, what has become of each address. A simulated country has its own
+  // memory besides.
   uint64_t bytes;
 };
 

@@ -119,7 +119,7 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     rte_pktmbuf_free(frame);
     // A byte that was acknowledged long ago asks whether we still keep our window shut, or are
     // there (RFC 9293 3.8.6.1, 3.8.4).
-    if (ahead < 0) send_acknowledgement(*flow);
+    if (ahead == -1) send_acknowledgement(*flow);
     return PacketOutcome::acknowledgement;
   }
   return on_data(*flow, frame, segment, now_ms);
@@ -386,10 +386,10 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
   // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC
   // 9293 3.7.4) the rest waits for our ACK.
   const bool pushed = (segment.flags & psh_flag) != 0;
-  const bool waits = side.window_limited
-                         ? flow.tls.leaf_may_match() && !pushed && announced_window(flow) > 0
-                         : !side.acknowledgement_owed && !pushed && !filled_gap &&
-                               fresh_bytes >= full_segment_bytes;
+  const bool waits = side.window_limited ? flow.tls.leaf_may_match() && !flow.tls.encrypted() &&
+                                               !pushed && announced_window(flow) > 0
+                                         : !side.acknowledgement_owed && !pushed && !filled_gap &&
+                                               fresh_bytes >= full_segment_bytes;
   TimerClass timer = flow.tls.may_be_over() ? TimerClass::pause : TimerClass::silence;
   if (waits) {
     side.acknowledgement_owed = true;

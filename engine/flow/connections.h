@@ -97,7 +97,7 @@ class Connections {
   struct RecentReset {
     uint32_t address = 0;
     uint16_t source_port = 0;
-    uint16_t sent_ms = 0;  // lower half
+    uint16_t sent_ms = 0;  // lower half: a minute later it looks new for a second
   };
   RecentReset& slot_of_reset(uint32_t address, uint16_t source_port) {
     const uint32_t hash = rte_hash_crc_4byte(address, source_port);

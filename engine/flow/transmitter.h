@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <span>
 
-#include "engine/port/frame_stock.h"
 #include "engine/wire/frame.h"
+#include "engine/wire/frame_stock.h"
 #include "engine/wire/next_hop.h"
 
 namespace steppe {

@@ -11,6 +11,10 @@ namespace {
 // Targets that are looked up together.
 constexpr size_t walked_at_once = 64;
 
+// Targets that are passed over in one call at most: a list may begin with millions that have been
+// answered, and the worker has frames to receive.
+constexpr size_t passed_over_most = 1 << 12;
+
 }  // namespace
 
 AddressSweep::AddressSweep(const PrefixSet& addresses, const AnswerMap& answers, uint64_t seed,
@@ -36,7 +40,7 @@ AddressSweep::AddressSweep(const PrefixSet& addresses, const AnswerMap& answers,
 
 uint32_t AddressSweep::take(std::span<Target> out, int64_t) {
   uint32_t taken = 0;
-  while (taken < out.size() && !done_) {
+  for (size_t looked = 0; taken < out.size() && looked < passed_over_most && !done_;) {
     // Ranks first, answers then: the misses of many look-ups at once cost little more than one.
     std::array<uint64_t, walked_at_once> ranks;
     const size_t wanted = std::min({ranks.size(), out.size() - taken, left_});
@@ -46,6 +50,7 @@ uint32_t AddressSweep::take(std::span<Target> out, int64_t) {
       answers_.prefetch(*rank);
     }
     left_ -= walked;
+    looked += walked;
     done_ = walked < wanted || left_ == 0;
     for (const uint64_t rank : std::span(ranks).first(walked))
       if (answers_.get(rank) == Answer::none) out[taken++] = {addresses_.address(rank), 0};
@@ -116,7 +121,7 @@ uint32_t PairSweep::take(std::span<Target> out, int64_t) {
   uint32_t taken = 0;
   const uint32_t tests = columns_ - controls_;
   const auto index = [this](Pair pair) { return uint64_t{pair.host} * columns_ + pair.column; };
-  while (taken < out.size() && !exhausted()) {
+  for (size_t looked = 0; taken < out.size() && looked < passed_over_most && !exhausted();) {
     // As in AddressSweep::take().
     std::array<Pair, walked_at_once> pairs;
     const size_t wanted = std::min(pairs.size(), out.size() - taken);
@@ -130,6 +135,7 @@ uint32_t PairSweep::take(std::span<Target> out, int64_t) {
       pairs[walked] = {host, sweep < controls_ ? sweep : controls_ + test};
       answers_.prefetch(index(pairs[walked]));
     }
+    looked += walked;
     for (const Pair pair : std::span(pairs).first(walked))
       if (answers_.get(index(pair)) == Answer::none)
         out[taken++] = {hosts_[pair.host], pair.column};

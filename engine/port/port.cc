@@ -25,14 +25,7 @@
 namespace steppe {
 namespace {
 
-// Frames of one queue: those in the device's rings, in held flights, and on their way to the
-// judges; 64 K of them are 150 MB that only cost memory
-// once they are touched.
-constexpr uint32_t pool_frames = (1u << 16) - 1;
 constexpr uint16_t ring_frames = 2048;
-// Frames to send, where they need not come from the same pool: what the device's ring and the
-// worker have at a time, twice.
-constexpr uint32_t transmit_frames_most = (1u << 13) - 1;
 // Memory of one worker: its pools, and the largest flow table with its observation ring.
 constexpr uint32_t worker_memory_mb = 352;
 constexpr uint32_t base_memory_mb = 128;
@@ -54,10 +47,6 @@ void require_source_address(const PortConfig& config) {
   if (!config.source_address)
     throw OperatorError("no source address: give one with -S that the network routes back here");
 }
-
-// What was given back last is handed out first, while a cache still has it. Judges give received
-// frames back, from threads that may lose their processor in the middle of it: no lock there.
-constexpr const char *lock_free = "lf_stack", *locked = "stack";
 
 // One queue's frames. operations: rte_mempool's name for how they wait. packed: the kernel's
 // sockets see a pool as one piece of memory of frames * frame size. Left to itself, without huge
@@ -340,7 +329,7 @@ void Port::open_peer(const PortConfig& config, const Clock& clock) {
   configure_device(config.workers);
 
   const uint16_t peer_port = device_->peer_port;
-  rte_mempool* pool = make_pool("steppe-peer-frames", lock_free, false, pool_frames);
+  rte_mempool* pool = make_pool("steppe-peer-frames", lock_free_pool, false, receive_pool_frames);
   const rte_eth_conf conf{};
   if (rte_eth_dev_configure(peer_port, config.workers, config.workers, &conf) != 0)
     throw std::runtime_error("the wire to the simulated country cannot be configured");
@@ -387,14 +376,14 @@ void Port::configure_device(uint16_t queues) {
   uint16_t receive_frames = ring_frames, transmit_frames = ring_frames;
   check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_frames, &transmit_frames), "rings");
   for (uint16_t queue = 0; queue < queues; ++queue) {
-    rte_mempool* pool = make_pool("steppe-frames-" + std::to_string(queue), lock_free,
-                                  device_->interface.index != 0, pool_frames);
+    rte_mempool* pool = make_pool("steppe-frames-" + std::to_string(queue), lock_free_pool,
+                                  device_->interface.index != 0, receive_pool_frames);
     pools_.push_back(pool);
     // The kernel's sockets send from the pool that they receive into.
     transmit_pools_.push_back(device_->interface.index != 0
                                   ? pool
-                                  : make_pool("steppe-transmit-" + std::to_string(queue), locked,
-                                              false, transmit_frames_most));
+                                  : make_pool("steppe-transmit-" + std::to_string(queue),
+                                              locking_pool, false, transmit_pool_frames));
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
           "receive queue");

@@ -22,9 +22,19 @@
 
 namespace steppe {
 
-// What the frames of a queue take once all of them have been used.
+// Frames of one queue: those in the device's rings, in held flights, and on their way to the
+// judges. They cost memory once they are used.
+inline constexpr uint32_t receive_pool_frames = (1u << 16) - 1;
+// Frames to send, where they need not come from the same pool: what the device's ring and the
+// worker have at a time, twice.
+inline constexpr uint32_t transmit_pool_frames = (1u << 13) - 1;
 inline constexpr uint64_t queue_memory_bytes =
-    (uint64_t{72} << 10) * (sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE);
+    uint64_t{receive_pool_frames + transmit_pool_frames} *
+    (RTE_CACHE_LINE_SIZE + sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE);
+// Names of rte_mempool for how they are kept. What was given back last is handed out first, while a
+// cache still has it. Judges give received frames back, from threads that may lose their processor
+// in the middle of it: no lock there.
+inline constexpr const char *lock_free_pool = "lf_stack", *locking_pool = "stack";
 
 // What the operator said about the device. Exactly one of interface, pci, vdev, peer is given.
 struct PortConfig {

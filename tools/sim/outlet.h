@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/port/frame_stock.h"
+#include "engine/wire/frame_stock.h"
 #include "tools/sim/calendar.h"
 #include "tools/sim/faulty_wire.h"
 #include "tools/sim/packet.h"

@@ -29,7 +29,7 @@ constexpr const char* examples =
     "  steppe bench all --json bench.json\n";
 
 struct Flags {
-  std::string part, seconds, runs, addresses, hosts, names, json;
+  std::string part, seconds, runs, hosts, names, json;
   bool no_huge_pages = false;
   DeviceFlags device;
 };
@@ -43,6 +43,8 @@ constexpr Part parts[] = {{"syn", bench_syn},
                           {"judge", bench_judge},
                           {"store", bench_store},
                           {"trace", bench_trace}};
+
+constexpr double seconds_most = 600;
 
 // A directory for what has to be on disk, gone at the end.
 class Scratch {
@@ -123,6 +125,13 @@ int run_bench(int argc, const char* const* argv) {
   read_device(f.device, false, options.port);
   options.port.huge_pages = !f.no_huge_pages;
   if (!f.seconds.empty()) options.seconds = seconds("--seconds", f.seconds, 0.1, "2");
+  if (options.seconds > seconds_most) throw OperatorError("--seconds is at most 600");
+  const PortConfig& port = options.port;
+  if (f.part != "syn" && !(port.interface.empty() && port.pci.empty() && port.vdev.empty()))
+    throw OperatorError("a device is for steppe bench syn: the others bring their own");
+  if (f.part != "pairs" && port.workers != 1)
+    throw OperatorError("--cores is for steppe bench pairs: the others measure one core");
+  if (!f.json.empty() && f.json != "-") check_writable("--json", f.json);
   if (!f.runs.empty())
     options.runs = static_cast<uint32_t>(whole_number("--runs", f.runs, 1, 1000, "5"));
   if (!f.hosts.empty())

@@ -99,7 +99,9 @@ struct BareClient {
     BusyTime busy;
     busy.begin();
     uint64_t told_ticks = rte_rdtsc();
-    while (!self.stop.load(std::memory_order_relaxed)) {
+    // Whoever stops waits for what is under way, so that the next run finds empty rings.
+    for (bool stopping = false; !stopping || begun > segments / flight_segments;
+         stopping = self.stop.load(std::memory_order_relaxed)) {
       std::array<rte_mbuf*, limits::burst> frames;
       // What the wire would not take has its turn first.
       const uint16_t received = out.has_room()
@@ -113,7 +115,8 @@ struct BareClient {
       if (received > 0) rte_pktmbuf_free_bulk(frames.data(), received);
       const uint64_t done = segments / flight_segments;
       uint32_t probed = 0;
-      for (; begun < done + window && probed < limits::burst && out.has_room(); ++begun, ++probed)
+      for (; !stopping && begun < done + window && probed < limits::burst && out.has_room();
+           ++begun, ++probed)
         out.add(syn_frame_bytes);
       const bool sends = out.count > 0;
       out.flush();

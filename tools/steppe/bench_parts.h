@@ -15,10 +15,8 @@ struct BenchOptions {
   PortConfig port;                // -i, --vdev ...; nothing: what each benchmark has in memory
   double seconds = 2;             // of each run
   uint32_t runs = 5;              // medians are printed
-  uint64_t addresses = 0;         // of syn; 0: as many as the device may be sent to
   uint32_t hosts = 0, names = 0;  // of pairs; 0: its own
   std::string scratch;            // a directory for what has to be on disk; removed at the end
-  bool verbose = false;
 };
 
 // Each starts DPDK, so there is one of them to a process. Throw OperatorError.

@@ -163,18 +163,19 @@ std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machi
             .paths = {},
             .expects_answers = false,
             .report_unopened = false};
-  std::vector<double> rates, floors, shares;
+  std::vector<double> rates, floors, shares, busy;
   for (uint32_t run = 0; run < options.runs; ++run) {
     floors.push_back(bare_rate(port, options.seconds));
     const SynRun found = syn_rate(port, worker, pass, options.seconds);
     rates.push_back(found.rate);
     shares.push_back(found.busy_share);
+    busy.push_back(1e9 * found.busy_share / found.rate);
   }
   BenchRow row{.bench = "syn",
                .what = "SYNs, " + port.description(),
                .unit = "SYN",
                .per_second = median(rates),
-               .busy_ns = 1e9 / median(rates),
+               .busy_ns = median(busy),
                .floor_ns = 1e9 / median(floors),
                .runs = rates,
                .busy_shares = {{"worker", median(shares)}},

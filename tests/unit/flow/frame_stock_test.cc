@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/port/frame_stock.h"
+#include "engine/wire/frame_stock.h"
 
 #include <gtest/gtest.h>
 

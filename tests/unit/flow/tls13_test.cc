@@ -57,6 +57,26 @@ class Encrypted : public Country {
   }
 };
 
+// A host that spoke TLS 1.2 before was asked for no more than its leaf. It may now wait for our
+// window, which would look like the end of what it has to say.
+TEST_F(Encrypted, OpensALimitedWindowAtOnce) {
+  connections->abandon();
+  expect_reset(server);
+  plans[4] = plans[3];
+  plans[4].wanted_bytes = 1000;
+  Server other(*this, 4, 1);
+  other.syn_options = {2, 4, 1460 >> 8, 1460 & 0xff, 1, 3, 3, 7};
+  other.connect();
+  other.bytes = join({clear, encrypted(500), encrypted(900)});
+  const size_t first = clear.size() + encrypted(500).size();
+  EXPECT_EQ(other.send(0, first, ack), PacketOutcome::data);
+  const auto heard = other.hear();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].window, segment_window);
+  connections->abandon();
+  expect_reset(other);
+}
+
 // --- Its last record -----------------------------------------------------------------------------
 
 TEST_F(Encrypted, ARealFlightEndsWithItsFinishedWhateverTheSuite) {

@@ -38,6 +38,29 @@ std::multiset<Place> places(const std::vector<Target>& targets) {
   return result;
 }
 
+// A worker that goes on behind millions of answers must not stand still for them.
+TEST(WorkList, PassesOverAFewThousandAnswersAtATime) {
+  constexpr uint32_t count = 20'000;
+  PrefixSet addresses;
+  addresses.add({1, count});
+  addresses.freeze();
+  std::vector<uint32_t> hosts(count / 10);
+  std::iota(hosts.begin(), hosts.end(), 1);
+  AnswerMap answers(count);
+  for (uint64_t i = 0; i < count; ++i) ASSERT_TRUE(answers.claim(i));
+  AddressSweep sweep(addresses, answers, 7, {}, 0, 0);
+  PairSweep pairs(hosts, 10, 2, answers, 7, {}, 0);
+  for (WorkList* list : std::initializer_list<WorkList*>{&sweep, &pairs}) {
+    std::array<Target, 32> burst;
+    uint32_t calls = 0;
+    for (uint64_t before = 0; !list->exhausted(); ++calls, before = list->position()) {
+      EXPECT_EQ(list->take(burst, 0), 0u);
+      EXPECT_LE(list->position() - before, 5000u);
+    }
+    EXPECT_LE(calls, 10u);
+  }
+}
+
 // --- AddressSweep --------------------------------------------------------------------------------
 
 class AddressSweepTest : public ::testing::Test {
