@@ -23,6 +23,9 @@ namespace {
 
 constexpr uint32_t default_hosts = 2000, default_names = 1000;
 
+// By the stages before.
+constexpr uint32_t controls_asked_before = 2;
+
 struct PairsRun {
   StageCost cost;
   uint64_t pairs = 0, wrong = 0, dropped = 0;
@@ -61,7 +64,8 @@ PairsRun run_once(const std::string& directory, const BenchOptions& options, uin
   PairsRun run;
   for (const StageCost& cost : summary.stages)
     if (cost.stage == Stage::probe) run.cost = cost;
-  run.pairs = uint64_t{summary.status.trusted} * (names + scan.campaign.names.controls);
+  run.pairs = uint64_t{summary.status.trusted} *
+              (names + scan.campaign.names.controls - controls_asked_before);
   run.dropped = summary.status.dropped;
   const Store store(database, Store::Mode::read);
   const sim::Score score = sim::score(scan.simulated->layout(), scan.simulated->authority(), store);
