@@ -32,6 +32,11 @@ constexpr uint64_t program_bytes = 64 << 20;
 
 constexpr uint64_t answering_host_bytes = 550;
 
+// What is known of a host that a browser trusts; and of a pair: two bits of answer, eight of state,
+// two of marks (plan/answer_map.h, store/pair_matrix.h).
+constexpr uint64_t trusted_host_bytes = 2048;
+constexpr const char* million_pairs_mb = "1.5";
+
 // Two bits of what has become of it; and of one in ten, which answers, its record.
 constexpr uint64_t address_bytes = 1 + answering_host_bytes / 10;
 
@@ -55,7 +60,7 @@ std::string tell(const MemoryPlan& plan) {
   return "memory: at most " + std::to_string(plan.bytes >> 20) +
          " MB where one address in ten answers, " + std::to_string(plan.flows) +
          " connections at a time for each worker; " + std::to_string(trusted_host_bytes >> 10) +
-         " KB more for each trusted host, 1.5 MB for " + "each million pairs";
+         " KB more for each trusted host, " + million_pairs_mb + " MB for each million pairs";
 }
 
 }  // namespace steppe

@@ -23,9 +23,4 @@ MemoryPlan plan_memory(uint32_t workers, uint64_t addresses, uint64_t names,
 // For the operator, in one line.
 std::string tell(const MemoryPlan& plan);
 
-// What more is known of each trusted host, and of a million pairs: two bits of answer, eight of
-// state, two of marks (plan/answer_map.h, store/pair_matrix.h).
-inline constexpr uint64_t trusted_host_bytes = 2048;
-inline constexpr uint64_t million_pairs_bytes = 1'500'000;
-
 }  // namespace steppe

@@ -17,8 +17,8 @@ constexpr size_t crowded_from = waiting_most / 2;
 // Handed over at once: while they are still in the cache, and so that the scanner begins with the
 // first when the last are not made yet.
 constexpr size_t burst_frames = 64;
-// A full segment of a flight, with its headers.
-constexpr uint32_t full_frame_bytes = 128;
+// Headers and options: what of a frame is written word by word.
+constexpr uint32_t headers_bytes = 128;
 // Of a text that is said next: nearly always all of it.
 constexpr uint32_t ahead_most = 4096;
 
@@ -28,7 +28,7 @@ Outlet::Outlet(const Faults& faults, uint64_t seed, const World::Wire& wire, Wor
     : wire_(wire),
       figures_(figures),
       wire_back_(faults, seed, direction_back, wire.pool, figures),
-      stock_(wire.pool, full_frame_bytes),
+      stock_(wire.pool, headers_bytes),
       waiting_(wire.queues) {
   for (auto& frames : waiting_) frames.reserve(waiting_most);
 }

@@ -33,7 +33,6 @@ Speech error_page() {
   return saying({page.begin(), page.end()}, Speech::End::fin);
 }
 
-// RFC 6125 6.4, by OpenSSL.
 std::shared_ptr<X509> read_certificate(const Bytes& certificate) {
   const uint8_t* der = certificate.data();
   return {d2i_X509(nullptr, &der, static_cast<long>(certificate.size())), X509_free};
@@ -236,6 +235,7 @@ bool Servers::knows(const Host& host, const std::string& server_name, const Leaf
   if (leaf == nullptr)
     leaf = &leaves_.put(
         key, read_certificate(*authority_.chain(host, choice, server_name).certificates[0]));
+  // RFC 6125 6.4.
   return *leaf &&
          X509_check_host(leaf->get(), server_name.data(), server_name.size(), 0, nullptr) == 1;
 }

@@ -127,6 +127,7 @@ struct BareClient {
         self.pairs.store(done);
       }
     }
+    rte_pktmbuf_free_bulk(out.frames.data(), out.count);
     return 0;
   }
 };
