@@ -100,14 +100,16 @@ Campaign::Campaign(const CampaignConfig& config, const std::atomic<int>& stop,
   }
   names_.names = chosen_.names;
   names_.controls = chosen_.controls;
-  port_ = std::make_unique<Port>(config.port, config.target_port, config.probe_ttl,
-                                 config.targets.targets, *config.clock, config.log);
+  ports_ = std::make_unique<Ports>(
+      config.ports, Route{config.target_port, config.probe_ttl, config.targets.targets},
+      *config.clock, config.log);
   store_ = std::make_unique<Store>(config.database, Store::Mode::write);
   round_ = std::make_unique<Round>(*store_, chosen_, config.interceptor_rule, *config.clock);
-  const MemoryPlan memory = plan_memory(port_->queues(), config.targets.targets.size(),
-                                        names_.columns(), config.rate_packets_per_second);
+  const MemoryPlan memory =
+      plan_memory(static_cast<uint32_t>(ports_->queues().size()), config.targets.targets.size(),
+                  names_.columns(), config.rate_packets_per_second);
   runner_ = std::make_unique<PassRunner>(
-      *port_, config.targets.blocked, trust_, config.verdict_rules, keys_, *config.clock, stop_,
+      *ports_, config.targets.blocked, trust_, config.verdict_rules, keys_, *config.clock, stop_,
       PassRunner::Config{config.rate_packets_per_second, config.bandwidth_bits_per_second,
                          memory.flows});
   cost_before_ = cost_so_far();
@@ -142,12 +144,12 @@ CampaignSummary Campaign::run() {
   summary.round = round_->record;
   summary.finished = config_.trace.alone ? !stopping() : round_->record.stage == Stage::done;
   summary.runtime_over = runtime_over_;
-  summary.port_description = port_->description();
+  summary.port_description = ports_->description();
   summary.targets_total = config_.targets.targets.size();
   summary.blocked_total = config_.targets.blocked.size();
   summary.verdicts = round_->verdicts();
   summary.stages = stage_costs_;
-  summary.huge_pages = port_->huge_pages();
+  summary.huge_pages = ports_->huge_pages();
   for (size_t outcome = 0; outcome < packet_outcome_words.size(); ++outcome) {
     uint64_t& count = summary.packets[std::string(packet_outcome_words[outcome])];
     for (const auto& worker : runner_->figures()) count += worker->figures().packets[outcome];

@@ -20,7 +20,7 @@
 #include "engine/plan/blocklist.h"
 #include "engine/plan/clock.h"
 #include "engine/plan/names.h"
-#include "engine/port/port.h"
+#include "engine/port/ports.h"
 #include "engine/store/records.h"
 #include "engine/wire/client_hello.h"
 
@@ -44,7 +44,7 @@ struct CampaignConfig {
   TargetSet targets;
   NameTable names;
   uint16_t target_port = 443;
-  PortConfig port;
+  PortsConfig ports;
 
   std::string database;  // --db: directory
   bool resume = false;   // --resume: go on with an unfinished round

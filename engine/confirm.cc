@@ -57,8 +57,10 @@ void Campaign::confirm_once(uint32_t try_number) {
       step_columns.push_back(step % 2 == 0 ? control : tests[step / 2]);
       ++questions[host];
     }
-    shares[sequences++ % shares.size()].push_back(
-        {host, round_->addresses()[host], steps, answers_at[host]});
+    const uint32_t address = round_->addresses()[host];
+    shares[worker_of(address, runner_->workers())].push_back(
+        {host, address, steps, answers_at[host]});
+    ++sequences;
     variants = std::max(variants, steps * asks_per_step);
   }
   answers_at[hosts] = step_columns.size() * asks_per_step;

@@ -56,11 +56,13 @@ void Campaign::discover() {
     pass.expects_answers = false;
     pass.report_unopened = false;
     std::vector<std::unique_ptr<WorkList>> lists;
-    for (uint32_t worker = 0; worker < runner_->workers(); ++worker)
-      lists.push_back(std::make_unique<AddressSweep>(
-          targets, answers, round_->record.seed,
-          Slice{worker, runner_->workers(), config_.shard, config_.shards}, round_->record.position,
-          config_.max_targets));
+    for (uint32_t worker = 0; worker < runner_->workers(); ++worker) {
+      Slice part = slice(worker);
+      part.shard = config_.shard;
+      part.shards = config_.shards;
+      lists.push_back(std::make_unique<AddressSweep>(targets, answers, round_->record.seed, part,
+                                                     round_->record.position, config_.max_targets));
+    }
     const double rate =
         std::min(polite_rate(config_.probes_per_subnet_per_second,
                              std::min<uint64_t>(256, targets.size()), targets.size()),

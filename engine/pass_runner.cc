@@ -37,14 +37,15 @@ int run_worker(void* argument) {
 
 }  // namespace
 
-PassRunner::PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& trust,
+PassRunner::PassRunner(const Ports& ports, const PrefixSet& blocked, TrustStore& trust,
                        std::span<const VerdictRule* const> rules, const KeyShares& keys,
                        Clock& clock, const std::atomic<int>& stop, const Config& config)
-    : port_(port), chains_(trust), judges_{chains_, rules, keys}, clock_(clock), stop_(stop) {
-  const Worker::Config share{config.packets_per_second / port.queues(),
-                             config.bits_per_second / port.queues(), config.flows};
-  for (uint16_t queue = 0; queue < port.queues(); ++queue)
-    workers_.push_back(std::make_unique<Worker>(port, queue, blocked, clock, share));
+    : ports_(ports), chains_(trust), judges_{chains_, rules, keys}, clock_(clock), stop_(stop) {
+  const auto workers = static_cast<double>(ports.queues().size());
+  const Worker::Config share{config.packets_per_second / workers, config.bits_per_second / workers,
+                             config.flows};
+  for (const Ports::Queue& queue : ports.queues())
+    workers_.push_back(std::make_unique<Worker>(*queue.port, queue.number, blocked, clock, share));
 }
 
 bool PassRunner::run(const Work& work) {
@@ -57,7 +58,7 @@ bool PassRunner::run(const Work& work) {
     launches.push_back(
         {workers_[i].get(), &work.pass, work.lists[i].get(), &control, work.rate / workers()});
   for (uint32_t i = 0; i < workers(); ++i)
-    if (rte_eal_remote_launch(run_worker, &launches[i], port_.lcore(static_cast<uint16_t>(i))) != 0)
+    if (rte_eal_remote_launch(run_worker, &launches[i], ports_.queues()[i].lcore()) != 0)
       throw std::runtime_error("a worker cannot be started");
 
   const auto over = [&] {
@@ -94,7 +95,7 @@ bool PassRunner::run(const Work& work) {
     failure = std::current_exception();
     control.stop.store(2);
   }
-  for (uint16_t worker = 0; worker < workers(); ++worker) rte_eal_wait_lcore(port_.lcore(worker));
+  for (const Ports::Queue& queue : ports_.queues()) rte_eal_wait_lcore(queue.lcore());
   if (failure) std::rethrow_exception(failure);
   if (control.device_dead.load())
     throw std::runtime_error(

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/judge/pipeline.h"
-#include "engine/port/port.h"
+#include "engine/port/ports.h"
 #include "engine/worker.h"
 
 namespace steppe {
@@ -37,7 +37,7 @@ class PassRunner {
     std::function<void(std::span<const Observation>)> write_same;
   };
 
-  PassRunner(const Port& port, const PrefixSet& blocked, TrustStore& trust,
+  PassRunner(const Ports& ports, const PrefixSet& blocked, TrustStore& trust,
              std::span<const VerdictRule* const> rules, const KeyShares& keys, Clock& clock,
              const std::atomic<int>& stop, const Config& config);
 
@@ -51,7 +51,7 @@ class PassRunner {
   const std::vector<std::unique_ptr<Worker>>& figures() const { return workers_; }
 
  private:
-  const Port& port_;
+  const Ports& ports_;
   KnownChains chains_;
   Judges judges_;
   Clock& clock_;

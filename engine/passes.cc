@@ -12,6 +12,19 @@
 
 namespace steppe {
 
+Slice Campaign::slice(uint32_t worker) const {
+  const auto queues = ports_->queues();
+  const auto is_beside = [&](const Ports::Queue& queue) {
+    return queue.port == queues[worker].port;
+  };
+  const auto first =
+      static_cast<uint32_t>(std::ranges::find_if(queues, is_beside) - queues.begin());
+  const auto workers = static_cast<uint32_t>(std::ranges::count_if(queues, is_beside));
+  return {.worker = worker - first,
+          .workers = workers,
+          .hosts = HostShare::of(first, first + workers, runner_->workers())};
+}
+
 uint32_t Campaign::settle_ms(bool last_pass) const {
   const auto cooldown_ms = static_cast<uint32_t>(config_.cooldown_s * 1000);
   return last_pass ? cooldown_ms : std::min(cooldown_ms, between_passes_ms);
@@ -67,19 +80,19 @@ std::array<uint8_t, 16> Campaign::next_key() {
 
 Pass Campaign::new_pass(const PrefixSet& addresses, std::span<const HostPlan> hosts,
                         AnswerMap& answers, uint32_t variants) {
-  return {
-      .cookie = Cookie(next_key(), config_.port.source_port_first, config_.port.source_port_count),
-      .addresses = addresses,
-      .names = names_,
-      .hosts = hosts,
-      .hellos = hellos_,
-      .second_hello_hosts = {},
-      .answers = answers,
-      .variants = variants,
-      .answers_at = {},
-      .step_columns = {},
-      .sweeps = {},
-      .paths = {}};
+  return {.cookie =
+              Cookie(next_key(), config_.ports.source_port_first, config_.ports.source_port_count),
+          .addresses = addresses,
+          .names = names_,
+          .hosts = hosts,
+          .hellos = hellos_,
+          .second_hello_hosts = {},
+          .answers = answers,
+          .variants = variants,
+          .answers_at = {},
+          .step_columns = {},
+          .sweeps = {},
+          .paths = {}};
 }
 
 Asked Campaign::asked(const Pass& pass, const Observation& observation) {
@@ -206,7 +219,7 @@ StageCost Campaign::cost_so_far() const {
           .sent = figure(&WorkerFigures::sent),
           .received = figure(&WorkerFigures::received),
           .busy_s = static_cast<double>(figure(&WorkerFigures::busy_ns)) / 1e9,
-          .peer_busy_s = static_cast<double>(port_->peer_busy_ns()) / 1e9,
+          .peer_busy_s = static_cast<double>(ports_->peer_busy_ns()) / 1e9,
           .process_s =
               static_cast<double>(process.tv_sec) + static_cast<double>(process.tv_nsec) / 1e9};
 }
@@ -253,7 +266,7 @@ CampaignStatus Campaign::status() const {
   status.sent = figure(&WorkerFigures::sent);
   status.received = figure(&WorkerFigures::received);
   status.probes_sent = figure(&WorkerFigures::probes);
-  status.dropped = port_->dropped() + figure(&WorkerFigures::transmit_dropped);
+  status.dropped = ports_->dropped() + figure(&WorkerFigures::transmit_dropped);
   status.in_flight = figure(&WorkerFigures::open);
   status.hosts = found_.size();
   status.trusted = round_->hosts().size();

@@ -134,7 +134,8 @@ class Campaign {
                 const std::function<Asked(const Observation&)>& ask,
                 const std::function<void(std::vector<Judgement>&)>& write,
                 const std::function<void(std::span<const Observation>)>& write_same = nullptr);
-  Slice slice(uint32_t worker) const { return {worker, runner_->workers(), 0, 1}; }
+  // The worker's part of a list that all of them walk.
+  Slice slice(uint32_t worker) const;
   // Seconds of this campaign, on its clock.
   double elapsed_s() const { return config_.clock->elapsed_s() - begun_s_; }
   uint32_t announcer(uint32_t address) const {
@@ -163,7 +164,7 @@ class Campaign {
   KeyShares keys_;
   std::vector<ClientHello> hellos_;
   RoundRecord chosen_;
-  std::unique_ptr<Port> port_;
+  std::unique_ptr<Ports> ports_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Round> round_;
   std::unique_ptr<PassRunner> runner_;

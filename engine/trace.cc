@@ -75,7 +75,7 @@ void Campaign::trace() {
   // A host's pairs have a source port each; there may be fewer of these.
   const uint32_t flows = std::max(config_.trace.flows, paths_tried) *
                          (config_.trace.mode == TraceMode::per_port ? limits::hops : 1);
-  const uint32_t pairs_at_once = std::max(config_.port.source_port_count / flows, 1u);
+  const uint32_t pairs_at_once = std::max(config_.ports.source_port_count / flows, 1u);
   std::ranges::shuffle(pairs, std::mt19937_64(config_.seed));
   std::unordered_map<uint32_t, uint32_t> pairs_of;
   std::map<uint32_t, std::vector<TracePair>> batches;
@@ -219,9 +219,9 @@ bool Campaign::trace_batch(std::span<TracePair> pairs, int64_t rest_ms) {
 // those before it (RFC 9293 3.4.3: old segments cannot be taken for new ones).
 Campaign::TracePlan Campaign::plan_trace(std::span<TracePair> pairs) {
   const TraceConfig& trace = config_.trace;
-  const uint32_t ports = config_.port.source_port_count;
+  const uint32_t ports = config_.ports.source_port_count;
   TracePlan plan{
-      .cookie = Cookie(next_key(), config_.port.source_port_first, ports),
+      .cookie = Cookie(next_key(), config_.ports.source_port_first, ports),
       .flows = 1,
       .flow_lanes = trace.mode == TraceMode::per_port ? std::min<uint32_t>(limits::hops, ports) : 1,
       .stride = 1,
@@ -286,7 +286,8 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan, int
   pass.sweep_stride = plan.stride;
   pass.sweep_lanes = plan.flow_lanes;
   std::vector<std::vector<RepeatedList::Item>> shares(runner_->workers());
-  for (size_t i = 0; i < items.size(); ++i) shares[i % shares.size()].push_back(items[i]);
+  for (const RepeatedList::Item& item : items)
+    shares[worker_of(item.target.address, runner_->workers())].push_back(item);
   std::vector<std::unique_ptr<WorkList>> lists;
   for (auto& share : shares)
     lists.push_back(std::make_unique<RepeatedList>(std::move(share), answers, config_.probes,
@@ -330,8 +331,7 @@ bool Campaign::look_behind(std::span<TracePair> pairs) {
   Pass pass = new_pass(addresses, {}, answers, path_variants);
   pass.paths = std::span(probes.get(), address_list.size());
   pass.path_port = config_.trace.path_port;
-  pass.echo_identifier =
-      static_cast<uint16_t>(config_.port.source_port_first + config_.port.source_port_count - 1);
+  pass.echo_identifier = config_.ports.source_port_last();
   const double rate = config_.trace.sweeps_per_second > 0
                           ? config_.trace.sweeps_per_second * probes_per_sweep
                           : std::numeric_limits<double>::infinity();
@@ -345,10 +345,13 @@ bool Campaign::look_behind(std::span<TracePair> pairs) {
           open.push_back({host, variant});
     }
     if (open.empty()) break;
+    std::vector<std::vector<PairTarget>> shares(runner_->workers());
+    for (const PairTarget& pair : open)
+      shares[worker_of(address_list[pair.host], runner_->workers())].push_back(pair);
     std::vector<std::unique_ptr<WorkList>> lists;
-    for (uint32_t worker = 0; worker < runner_->workers(); ++worker)
-      lists.push_back(std::make_unique<PairList>(address_list, open, path_variants, answers,
-                                                 round_->record.seed + turn, slice(worker)));
+    for (const auto& share : shares)
+      lists.push_back(std::make_unique<PairList>(address_list, share, path_variants, answers,
+                                                 round_->record.seed + turn, Slice{}));
     const bool whole = run_pass(
         pass, lists, std::min(polite(address_list, open), rate), std::min(late_ms, settle_ms(true)),
         UINT64_MAX, [](const Observation&) { return Asked{}; }, [](std::vector<Judgement>&) {});

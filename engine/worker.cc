@@ -53,15 +53,20 @@ constexpr unsigned abandon_nap_us = 100;
 // A device that takes no frame for so long has gone away.
 constexpr uint32_t device_dead_ms = 10000;
 
-rte_ring* make_ring(uint16_t queue, uint32_t flows) {
+rte_ring* make_ring(const std::string& worker, uint32_t flows) {
   // Every open connection ends in one observation: with twice their number there is always room for
   // those that are open, once probing stops at half.
-  const std::string name = "steppe-observations-" + std::to_string(queue);
+  const std::string name = "steppe-observations-" + worker;
   rte_ring* ring =
       rte_ring_create_elem(name.c_str(), sizeof(Observation), rte_align32pow2(flows * 2),
                            SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
   if (ring == nullptr) throw std::runtime_error("no memory for the ring of observations");
   return ring;
+}
+
+// Of a device's queue, among all that has a name in DPDK.
+std::string worker_name(const Port& port, uint16_t queue) {
+  return std::to_string(port.id()) + "-" + std::to_string(queue);
 }
 
 }  // namespace
@@ -78,10 +83,10 @@ Worker::Worker(const Port& port, uint16_t queue, const PrefixSet& blocked, Clock
                    .next_hop = &port.next_hop(),
                    .frames = {}},
       syn_(port.endpoint()),
-      connections_("steppe-flows-" + std::to_string(queue), config.flows, transmitter_, clock),
+      connections_("steppe-flows-" + worker_name(port, queue), config.flows, transmitter_, clock),
       pacer_(config.packets_per_second, config.bits_per_second, clock.ticks_per_second(),
              clock.ticks()),
-      ring_(make_ring(queue, config.flows)),
+      ring_(make_ring(worker_name(port, queue), config.flows)),
       ticks_per_ms_(clock.ticks_per_second() / 1000) {}
 
 Worker::~Worker() {

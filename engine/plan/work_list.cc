@@ -22,7 +22,8 @@ AddressSweep::AddressSweep(const PrefixSet& addresses, const AnswerMap& answers,
     : addresses_(addresses),
       answers_(answers),
       permutation_(addresses.size(), seed),
-      walk_(permutation_.walk(0, 1)) {
+      walk_(permutation_.walk(0, 1)),
+      share_(slice.hosts) {
   // From the last multiple of the stride at or below the position: a few targets twice, none left
   // out.
   const uint64_t turn = from_position / slice.stride();
@@ -52,8 +53,11 @@ uint32_t AddressSweep::take(std::span<Target> out, int64_t) {
     left_ -= walked;
     looked += walked;
     done_ = walked < wanted || left_ == 0;
-    for (const uint64_t rank : std::span(ranks).first(walked))
-      if (answers_.get(rank) == Answer::none) out[taken++] = {addresses_.address(rank), 0};
+    for (const uint64_t rank : std::span(ranks).first(walked)) {
+      if (answers_.get(rank) != Answer::none) continue;
+      const uint32_t address = addresses_.address(rank);
+      if (share_.holds(address)) out[taken++] = {address, 0};
+    }
   }
   return taken;
 }
@@ -98,6 +102,7 @@ PairSweep::PairSweep(std::span<const uint32_t> hosts, uint32_t columns, uint32_t
       answers_(answers),
       columns_(columns),
       controls_(controls),
+      share_(slice.hosts),
       seed_(seed),
       stride_(slice.stride()),
       order_(permuted(hosts.size(), seed)),
@@ -137,7 +142,7 @@ uint32_t PairSweep::take(std::span<Target> out, int64_t) {
     }
     looked += walked;
     for (const Pair pair : std::span(pairs).first(walked))
-      if (answers_.get(index(pair)) == Answer::none)
+      if (answers_.get(index(pair)) == Answer::none && share_.holds(hosts_[pair.host]))
         out[taken++] = {hosts_[pair.host], pair.column};
   }
   return taken;
@@ -149,6 +154,7 @@ PairList::PairList(std::span<const uint32_t> hosts, std::span<const PairTarget> 
       pairs_(pairs),
       variants_(variants),
       answers_(answers),
+      share_(slice.hosts),
       permutation_(std::max<uint64_t>(pairs.size(), 1), seed),
       walk_(permutation_.walk(slice.first(), slice.stride())),
       positions_(permutation_.positions()),
@@ -164,7 +170,7 @@ uint32_t PairList::take(std::span<Target> out, int64_t) {
     }
     const PairTarget& pair = pairs_[*element];
     if (answers_.get(uint64_t{pair.host} * variants_ + pair.variant) != Answer::none) continue;
-    out[taken++] = {hosts_[pair.host], pair.variant};
+    if (share_.holds(hosts_[pair.host])) out[taken++] = {hosts_[pair.host], pair.variant};
   }
   return taken;
 }

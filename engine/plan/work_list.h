@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/plan/answer_map.h"
+#include "engine/plan/host_share.h"
 #include "engine/plan/permutation.h"
 #include "engine/plan/prefix_set.h"
 #include "engine/plan/target.h"
@@ -30,10 +31,12 @@ class WorkList {
   virtual uint64_t positions() const = 0;
 };
 
-// Which part of a list: this worker of so many, in this shard of so many.
+// Which part of a list: this worker of so many, in this shard of so many, and of that the hosts
+// that these workers visit. Other devices' workers walk over the same positions, for theirs.
 struct Slice {
   uint32_t worker = 0, workers = 1;
   uint32_t shard = 0, shards = 1;
+  HostShare hosts{};
   uint64_t first() const { return shard + uint64_t{shards} * worker; }
   uint64_t stride() const { return uint64_t{shards} * workers; }
 };
@@ -56,6 +59,7 @@ class AddressSweep final : public WorkList {
   const AnswerMap& answers_;
   Permutation permutation_;
   Permutation::Walk walk_;
+  HostShare share_;
   uint64_t positions_, left_;
   bool done_ = false;
 };
@@ -81,6 +85,7 @@ class PairSweep final : public WorkList {
   std::span<const uint32_t> hosts_;
   const AnswerMap& answers_;
   uint32_t columns_, controls_;
+  HostShare share_;
   uint64_t seed_, position_, stride_;
   uint64_t place_ = 0, sweep_ = 0;  // of the position: in the order, and which sweep
   std::vector<uint32_t> order_;     // host indices, permuted
@@ -107,6 +112,7 @@ class PairList final : public WorkList {
   std::span<const PairTarget> pairs_;
   uint32_t variants_;
   const AnswerMap& answers_;
+  HostShare share_;
   Permutation permutation_;
   Permutation::Walk walk_;
   uint64_t positions_;

@@ -17,7 +17,6 @@
 
 #include "engine/plan/busy_time.h"
 #include "engine/plan/operator_error.h"
-#include "engine/port/eal.h"
 #include "engine/port/interface.h"
 #include "engine/port/neighbor.h"
 #include "engine/port/xdp.h"
@@ -26,12 +25,6 @@ namespace steppe {
 namespace {
 
 constexpr uint16_t ring_frames = 2048;
-// Memory of one worker: its pools, and the largest flow table with its observation ring.
-constexpr uint32_t worker_memory_mb = 352;
-constexpr uint32_t base_memory_mb = 128;
-// A peer's pool and rings.
-constexpr uint32_t peer_memory_mb = 192;
-
 // Neighbours are resolved one by one before the scan; beyond a /16 that is somebody else's job.
 constexpr uint64_t on_link_most = 1 << 16;
 
@@ -41,11 +34,6 @@ std::string kernel_port_range() {
   std::string line;
   std::getline(file, line);
   return line;
-}
-
-void require_source_address(const PortConfig& config) {
-  if (!config.source_address)
-    throw OperatorError("no source address: give one with -S that the network routes back here");
 }
 
 // One queue's frames. operations: rte_mempool's name for how they wait. packed: the kernel's
@@ -120,6 +108,12 @@ rte_ring* make_wire(const std::string& name) {
 
 }  // namespace
 
+uint16_t PortsConfig::workers() const {
+  uint16_t sum = 0;
+  for (const DeviceConfig& device : devices) sum = static_cast<uint16_t>(sum + device.workers);
+  return sum;
+}
+
 // What must be undone when the port closes, in this order.
 struct Port::Device {
   std::unique_ptr<PeerLoop> peer_loop;
@@ -132,50 +126,36 @@ struct Port::Device {
   bool shared_address = false;  // the kernel owns our address, too
 };
 
-Port::Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
-           const Clock& clock, const PortLog& log)
-    : device_(std::make_unique<Device>()) {
-  endpoint_.target_port = target_port;
-  endpoint_.ttl = ttl;
-  if (!config.interface.empty()) {
-    // All that the kernel can tell comes first: an operator's mistake starts no device.
-    device_->interface = read_interface(config.interface);
-    const auto address = config.source_address ? config.source_address : device_->interface.address;
+Port::Port(const PortsConfig& config, uint16_t number)
+    : shared_(config),
+      config_(config.devices[number]),
+      number_(number),
+      device_(std::make_unique<Device>()) {
+  auto address = config_.source_address;
+  if (!config_.interface.empty()) {
+    device_->interface = read_interface(config_.interface);
+    if (!address) address = device_->interface.address;
     if (!address)
-      throw OperatorError(config.interface + " has no IPv4 address: give a source address with -S");
-    endpoint_.address = *address;
+      throw OperatorError(config_.interface +
+                          " has no IPv4 address: give a source address with -S");
     device_->shared_address = kernel_owns(*address);
-    device_->filter = std::make_unique<XdpFilter>(config.interface, device_->interface.index);
-  } else {
-    require_source_address(config);
-    endpoint_.address = *config.source_address;
+    device_->filter = std::make_unique<XdpFilter>(config_.interface, device_->interface.index);
   }
-  const bool peer_lcore = config.peer != nullptr && !clock.stepped();
-  EalConfig eal_config;
-  eal_config.workers = static_cast<uint16_t>(config.workers + (peer_lcore ? 1 : 0));
-  eal_config.memory_mb = base_memory_mb + worker_memory_mb * config.workers +
-                         (config.peer != nullptr ? peer_memory_mb : 0);
-  eal_config.huge_pages = config.huge_pages;
-  eal_config.verbose = config.verbose;
-  if (!config.pci.empty()) eal_config.pci.push_back(config.pci);
-  const Eal eal = start_eal(eal_config);
-  lcores_ = eal.worker_lcores;
-  huge_pages_ = eal.huge_pages;
-  try {
-    if (config.peer != nullptr)
-      open_peer(config, clock);
-    else
-      open_device(config, log);
-    resolve_next_hops(config, targets);
-  } catch (...) {
-    // The destructor does not run; the device must still be closed before its filter goes.
-    if (id_ != UINT16_MAX) {
-      rte_eth_dev_stop(id_);
-      rte_eth_dev_close(id_);
-    }
-    if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
-    throw;
-  }
+  if (!address)
+    throw OperatorError("no source address: give one with -S that the network routes back here");
+  endpoint_.address = *address;
+}
+
+void Port::open(const Route& route, std::span<const unsigned> lcores, const Clock& clock,
+                const PortLog& log) {
+  endpoint_.target_port = route.target_port;
+  endpoint_.ttl = route.ttl;
+  lcores_.assign(lcores.begin(), lcores.end());
+  if (shared_.peer != nullptr)
+    open_peer(clock);
+  else
+    open_device(log);
+  resolve_next_hops(route.targets);
 }
 
 Port::~Port() {
@@ -183,12 +163,11 @@ Port::~Port() {
     device_->peer_loop->stop.store(true);
     rte_eal_wait_lcore(device_->peer_loop->lcore);
   }
-  rte_eth_dev_stop(id_);
-  rte_eth_dev_close(id_);
-  if (device_->peer_port != UINT16_MAX) {
-    rte_eth_dev_stop(device_->peer_port);
-    rte_eth_dev_close(device_->peer_port);
-  }
+  for (const uint16_t device : {id_, device_->peer_port})
+    if (device != UINT16_MAX) {
+      rte_eth_dev_stop(device);
+      rte_eth_dev_close(device);
+    }
   // Closing leaves their names taken.
   for (const char* name : device_->ring_devices) rte_eal_hotplug_remove("vdev", name);
   for (rte_ring* wire : device_->wires) rte_ring_free(wire);
@@ -196,7 +175,7 @@ Port::~Port() {
   device_->filter.reset();
 }
 
-void Port::open_device(const PortConfig& config, const PortLog& log) {
+void Port::open_device(const PortLog& log) {
   const auto plug = [&](const std::string& name, const std::string& arguments) {
     device_->vdev = name;
     if (rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()) == 0 &&
@@ -217,22 +196,22 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
            format_address(endpoint_.address);
   };
 
-  if (!config.pci.empty() || !config.vdev.empty()) {
-    if (!config.vdev.empty()) {
-      const auto comma = config.vdev.find(',');
-      if (!plug(config.vdev.substr(0, comma),
-                comma == std::string::npos ? "" : config.vdev.substr(comma + 1)))
-        throw OperatorError("DPDK cannot open --vdev " + config.vdev + ": " +
+  if (!config_.pci.empty() || !config_.vdev.empty()) {
+    if (!config_.vdev.empty()) {
+      const auto comma = config_.vdev.find(',');
+      if (!plug(config_.vdev.substr(0, comma),
+                comma == std::string::npos ? "" : config_.vdev.substr(comma + 1)))
+        throw OperatorError("DPDK cannot open --vdev " + config_.vdev + ": " +
                             rte_strerror(rte_errno));
-    } else if (rte_eth_dev_get_port_by_name(config.pci.c_str(), &id_) != 0) {
+    } else if (rte_eth_dev_get_port_by_name(config_.pci.c_str(), &id_) != 0) {
       id_ = UINT16_MAX;
-      throw OperatorError("DPDK finds no NIC at --pci " + config.pci +
-                          ": bind it to vfio-pci (dpdk-devbind.py -b vfio-pci " + config.pci +
+      throw OperatorError("DPDK finds no NIC at --pci " + config_.pci +
+                          ": bind it to vfio-pci (dpdk-devbind.py -b vfio-pci " + config_.pci +
                           ") and see that its driver is installed");
     }
-    configure_device(config.workers);
+    configure_device(config_.workers);
     answers_arp_ = true;
-    description_ = (config.pci.empty() ? config.vdev : config.pci) + ", " + queue_words();
+    description_ = (config_.pci.empty() ? config_.vdev : config_.pci) + ", " + queue_words();
     return;
   }
 
@@ -240,43 +219,42 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
   // resets what it does not know.
   const InterfaceFacts& facts = device_->interface;
   const uint32_t channels = std::max(facts.channels, 1u);
-  const auto workers = static_cast<uint16_t>(std::min<uint32_t>(config.workers, channels));
+  const auto workers = static_cast<uint16_t>(std::min<uint32_t>(config_.workers, channels));
   std::string unserved;
   if (facts.channels == 0 && facts.receive_queues > 1)
     unserved = "its " + std::to_string(facts.receive_queues) +
-               " receive queues are no combined channels; ethtool -L " + config.interface +
+               " receive queues are no combined channels; ethtool -L " + config_.interface +
                " rx 1 tx 1";
-  else if (facts.channels > config.workers)
+  else if (facts.channels > config_.workers)
     unserved = "it has " + std::to_string(facts.channels) + " channels; --cores " +
-               std::to_string(facts.channels) + ", or ethtool -L " + config.interface +
-               " combined " + std::to_string(config.workers);
+               std::to_string(facts.channels) + ", or ethtool -L " + config_.interface +
+               " combined " + std::to_string(config_.workers);
   if (const std::string range = kernel_port_range(); device_->shared_address && !range.empty()) {
     unsigned kernel_first = 0, kernel_last = 0;
     std::istringstream(range) >> kernel_first >> kernel_last;
-    if (config.source_port_first <= kernel_last &&
-        config.source_port_first + config.source_port_count > kernel_first)
+    if (shared_.source_port_first <= kernel_last &&
+        shared_.source_port_first + shared_.source_port_count > kernel_first)
       log("source ports overlap with those that the kernel gives to the host's own connections (" +
           std::to_string(kernel_first) + "-" + std::to_string(kernel_last) +
           "): some of these will get no answers while the scan runs; choose others with -s");
   }
-  if (workers < config.workers && unserved.empty())
-    log(config.interface + " has " + std::to_string(channels) +
+  if (workers < config_.workers && unserved.empty())
+    log(config_.interface + " has " + std::to_string(channels) +
         (channels == 1 ? " channel: " : " channels: ") + std::to_string(workers) +
-        " workers instead of " + std::to_string(config.workers));
-  const auto port_last =
-      static_cast<uint16_t>(config.source_port_first + config.source_port_count - 1);
+        " workers instead of " + std::to_string(config_.workers));
+  const std::string number = std::to_string(number_);
   std::string failure;
   try {
     if (!unserved.empty()) throw std::runtime_error(unserved);
-    if (!plug("net_af_xdp0", "iface=" + config.interface +
-                                 ",start_queue=0,queue_count=" + std::to_string(workers) +
-                                 ",xdp_prog=" + device_->filter->object_path()))
+    if (!plug("net_af_xdp" + number, "iface=" + config_.interface +
+                                         ",start_queue=0,queue_count=" + std::to_string(workers) +
+                                         ",xdp_prog=" + device_->filter->object_path()))
       throw std::runtime_error("DPDK cannot open it");
     configure_device(workers);
-    device_->filter->configure(endpoint_.address, config.source_port_first, port_last,
-                               device_->shared_address);
+    device_->filter->configure(endpoint_.address, shared_.source_port_first,
+                               shared_.source_port_last(), device_->shared_address);
     answers_arp_ = !device_->shared_address;
-    description_ = "net_af_xdp on " + config.interface + ", " + queue_words() +
+    description_ = "net_af_xdp on " + config_.interface + ", " + queue_words() +
                    (device_->shared_address ? " shared with the kernel" : "");
     return;
   } catch (const std::exception& error) {
@@ -287,19 +265,19 @@ void Port::open_device(const PortConfig& config, const PortLog& log) {
   pools_.clear();
   transmit_pools_.clear();
   if (device_->shared_address)
-    throw OperatorError("net_af_xdp does not work on " + config.interface + " (" + failure +
+    throw OperatorError("net_af_xdp does not work on " + config_.interface + " (" + failure +
                         "), and without its filter the kernel would reset our connections from " +
                         format_address(endpoint_.address) +
                         ": give a spare address of the network with -S");
-  log("net_af_xdp does not work on " + config.interface + " (" + failure +
+  log("net_af_xdp does not work on " + config_.interface + " (" + failure +
       "): net_af_packet instead");
-  if (!plug("net_af_packet0",
-            "iface=" + config.interface + ",qpairs=" + std::to_string(config.workers)))
-    throw OperatorError("neither net_af_xdp nor net_af_packet works on " + config.interface +
+  if (!plug("net_af_packet" + number,
+            "iface=" + config_.interface + ",qpairs=" + std::to_string(config_.workers)))
+    throw OperatorError("neither net_af_xdp nor net_af_packet works on " + config_.interface +
                         ": -v 5 shows DPDK's log");
-  configure_device(config.workers);
+  configure_device(config_.workers);
   answers_arp_ = true;
-  description_ = "net_af_packet on " + config.interface + ", " + queue_words();
+  description_ = "net_af_packet on " + config_.interface + ", " + queue_words();
 }
 
 uint64_t Port::peer_busy_ns() const {
@@ -307,9 +285,9 @@ uint64_t Port::peer_busy_ns() const {
 }
 
 // Two devices, back to back: what one sends the other receives, queue by queue.
-void Port::open_peer(const PortConfig& config, const Clock& clock) {
+void Port::open_peer(const Clock& clock) {
   std::vector<rte_ring*> out, in;
-  for (uint16_t queue = 0; queue < config.workers; ++queue) {
+  for (uint16_t queue = 0; queue < config_.workers; ++queue) {
     out.push_back(make_wire("steppe-wire-out-" + std::to_string(queue)));
     device_->wires.push_back(out.back());
     in.push_back(make_wire("steppe-wire-in-" + std::to_string(queue)));
@@ -317,8 +295,8 @@ void Port::open_peer(const PortConfig& config, const Clock& clock) {
   }
   const auto open = [&](const char* name, std::vector<rte_ring*>& receive,
                         std::vector<rte_ring*>& transmit) {
-    const int port = rte_eth_from_rings(name, receive.data(), config.workers, transmit.data(),
-                                        config.workers, 0);
+    const int port = rte_eth_from_rings(name, receive.data(), config_.workers, transmit.data(),
+                                        config_.workers, 0);
     if (port < 0) throw std::runtime_error("DPDK cannot open the wire to the simulated country");
     return static_cast<uint16_t>(port);
   };
@@ -326,29 +304,29 @@ void Port::open_peer(const PortConfig& config, const Clock& clock) {
   device_->ring_devices.push_back("net_ring_steppe_engine");
   device_->peer_port = open("steppe_peer", out, in);
   device_->ring_devices.push_back("net_ring_steppe_peer");
-  configure_device(config.workers);
+  configure_device(config_.workers);
 
   const uint16_t peer_port = device_->peer_port;
   rte_mempool* pool = make_pool("steppe-peer-frames", lock_free_pool, false, receive_pool_frames);
   const rte_eth_conf conf{};
-  if (rte_eth_dev_configure(peer_port, config.workers, config.workers, &conf) != 0)
+  if (rte_eth_dev_configure(peer_port, config_.workers, config_.workers, &conf) != 0)
     throw std::runtime_error("the wire to the simulated country cannot be configured");
-  for (uint16_t queue = 0; queue < config.workers; ++queue)
+  for (uint16_t queue = 0; queue < config_.workers; ++queue)
     if (rte_eth_rx_queue_setup(peer_port, queue, ring_frames, 0, nullptr, pool) != 0 ||
         rte_eth_tx_queue_setup(peer_port, queue, ring_frames, 0, nullptr) != 0)
       throw std::runtime_error("the wire to the simulated country has no queues");
   if (rte_eth_dev_start(peer_port) != 0)
     throw std::runtime_error("the wire to the simulated country cannot be started");
-  config.peer->attach(peer_port, config.workers, pool);
-  next_hop_.gateway = config.peer->mac();
+  shared_.peer->attach(peer_port, config_.workers, pool);
+  next_hop_.gateway = shared_.peer->mac();
   description_ = "a simulated country in memory, " + std::to_string(queues()) +
                  (queues() == 1 ? " queue, " : " queues, ") + format_address(endpoint_.address);
   if (clock.stepped()) {
-    peer_ = config.peer;
+    peer_ = shared_.peer;
     return;
   }
   device_->peer_loop = std::make_unique<PeerLoop>();
-  device_->peer_loop->peer = config.peer;
+  device_->peer_loop->peer = shared_.peer;
   device_->peer_loop->clock = &clock;
   device_->peer_loop->lcore = lcores_.back();
   if (rte_eal_remote_launch(run_peer, device_->peer_loop.get(), lcores_.back()) != 0)
@@ -375,15 +353,18 @@ void Port::configure_device(uint16_t queues) {
   check(rte_eth_dev_configure(id_, queues, queues, &conf), "queues");
   uint16_t receive_frames = ring_frames, transmit_frames = ring_frames;
   check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_frames, &transmit_frames), "rings");
+  const std::string number = std::to_string(number_);
   for (uint16_t queue = 0; queue < queues; ++queue) {
-    rte_mempool* pool = make_pool("steppe-frames-" + std::to_string(queue), lock_free_pool,
-                                  device_->interface.index != 0, receive_pool_frames);
+    rte_mempool* pool =
+        make_pool("steppe-frames-" + number + "-" + std::to_string(queue), lock_free_pool,
+                  device_->interface.index != 0, receive_pool_frames);
     pools_.push_back(pool);
     // The kernel's sockets send from the pool that they receive into.
-    transmit_pools_.push_back(device_->interface.index != 0
-                                  ? pool
-                                  : make_pool("steppe-transmit-" + std::to_string(queue),
-                                              locking_pool, false, transmit_pool_frames));
+    transmit_pools_.push_back(
+        device_->interface.index != 0
+            ? pool
+            : make_pool("steppe-transmit-" + number + "-" + std::to_string(queue), locking_pool,
+                        false, transmit_pool_frames));
     const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
     check(rte_eth_rx_queue_setup(id_, queue, receive_frames, socket, nullptr, pool),
           "receive queue");
@@ -393,8 +374,8 @@ void Port::configure_device(uint16_t queues) {
   check(rte_eth_macaddr_get(id_, &endpoint_.mac), "MAC address");
 }
 
-void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets) {
-  if (config.peer != nullptr) return;  // it has said who it is
+void Port::resolve_next_hops(const PrefixSet& targets) {
+  if (shared_.peer != nullptr) return;  // it has said who it is
   const auto ask = [&](const std::vector<uint32_t>& addresses) {
     return resolve_neighbors(id_, queues(), pools_[0], endpoint_, device_->shared_address,
                              addresses);
@@ -425,11 +406,12 @@ void Port::resolve_next_hops(const PortConfig& config, const PrefixSet& targets)
       if (neighbours.size() == targets.size()) return;
     }
   }
-  if (config.gateway_mac) {
-    next_hop_.gateway = *config.gateway_mac;
+  if (config_.gateway_mac) {
+    next_hop_.gateway = *config_.gateway_mac;
     return;
   }
-  const auto gateway = config.gateway_address ? config.gateway_address : device_->interface.gateway;
+  const auto gateway =
+      config_.gateway_address ? config_.gateway_address : device_->interface.gateway;
   if (!gateway)
     throw OperatorError(
         "no gateway is known: give its MAC address with -G, or its IP address with "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How frames leave: one DPDK ethdev, one queue pair per worker. What is handed out is DPDK's own
+// How frames leave: a DPDK ethdev, one queue pair per worker. What is handed out is DPDK's own
 // vocabulary (port number, rte_mempool); there is no wrapper around receiving and sending.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,40 +37,62 @@ inline constexpr uint64_t queue_memory_bytes =
 // in the middle of it: no lock there.
 inline constexpr const char *lock_free_pool = "lf_stack", *locking_pool = "stack";
 
-// What the operator said about the device. Exactly one of interface, pci, vdev, peer is given.
-struct PortConfig {
+// What the operator said about one device. Of interface, pci, vdev at most one is given; none: a
+// peer in memory.
+struct DeviceConfig {
   std::string interface;                      // -i: net_af_xdp with our filter, else net_af_packet
   std::string pci;                            // --pci: address of a NIC bound to a driver for DPDK
   std::string vdev;                           // --vdev: DPDK's own syntax
-  Peer* peer = nullptr;                       // --sim: a simulated country, in memory
   std::optional<uint32_t> source_address;     // -S; default: the interface's own
   std::optional<rte_ether_addr> gateway_mac;  // -G; default: ARP
   std::optional<uint32_t> gateway_address;    // default: the interface's default route
+  uint16_t workers = 1;                       // its share of --cores
+};
+
+// The devices of a scan, and what holds for all of them.
+struct PortsConfig {
+  std::vector<DeviceConfig> devices = std::vector<DeviceConfig>(1);
+  Peer* peer = nullptr;  // --sim: a simulated country, in memory; REQUIRES one device
   // -s; default: above the ports that Linux gives to the host's own connections (32768-60999), as
   // answers to these ports come to us alone.
   uint16_t source_port_first = 61000;
   uint32_t source_port_count = 65536 - 61000;
-  uint16_t workers = 1;    // --cores
   bool huge_pages = true;  // take them where enough are free
   bool verbose = false;    // DPDK's own log
+
+  uint16_t source_port_last() const {
+    return static_cast<uint16_t>(source_port_first + source_port_count - 1);
+  }
+  uint16_t workers() const;  // of all devices
 };
 
 // Lines that explain a choice that was made for the operator ("net_af_xdp does not work here:
 // ...").
 using PortLog = std::function<void(std::string_view)>;
 
-// An open device, started. Closing it leaves the interface as it was found.
+// What the devices are for.
+struct Route {
+  uint16_t target_port;
+  uint8_t ttl;               // of what is sent
+  const PrefixSet& targets;  // their on-link part is resolved one by one
+};
+
+// A device. Closing it leaves the interface as it was found.
 class Port {
  public:
-  // Starts DPDK (once per process) and the device. A peer runs on an lcore of its own while the
-  // port is open, by `clock`; if that is stepped, it is the worker's to step. targets: whose
-  // on-link part is resolved one by one. Throws OperatorError with advice: no such interface or
-  // device, no permission, in use, no source address, no answer from the gateway.
-  Port(const PortConfig& config, uint16_t target_port, uint8_t ttl, const PrefixSet& targets,
-       const Clock& clock, const PortLog& log);
+  // Asks the kernel what it knows, and starts nothing. number: which of the devices. Keeps the
+  // configuration by reference. Throws OperatorError with advice: no such interface, no permission,
+  // in use, no source address.
+  Port(const PortsConfig& config, uint16_t number);
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
+
+  // Starts the device; DPDK has been started. lcores: one for each worker, and one more for a peer,
+  // which runs by `clock` while the port is open; if that is stepped, it is the worker's to step.
+  // Throws OperatorError with advice: no such device, no answer from the gateway.
+  void open(const Route& route, std::span<const unsigned> lcores, const Clock& clock,
+            const PortLog& log);
 
   uint16_t id() const { return id_; }
   uint16_t queues() const { return static_cast<uint16_t>(pools_.size()); }
@@ -85,7 +108,6 @@ class Port {
   bool answers_arp() const { return answers_arp_; }
   // Processor time of the peer's lcore in rounds that moved something; 0: there is none.
   uint64_t peer_busy_ns() const;
-  bool huge_pages() const { return huge_pages_; }
   // "net_af_xdp on scan0, 1 queue, 198.18.0.2 shared with the kernel"
   const std::string& description() const { return description_; }
   // Frames that the device or its pool dropped: imissed + ierrors + rx_nombuf.
@@ -93,11 +115,14 @@ class Port {
 
  private:
   struct Device;
-  void open_device(const PortConfig& config, const PortLog& log);
-  void open_peer(const PortConfig& config, const Clock& clock);
+  void open_device(const PortLog& log);
+  void open_peer(const Clock& clock);
   void configure_device(uint16_t queues);
-  void resolve_next_hops(const PortConfig& config, const PrefixSet& targets);
+  void resolve_next_hops(const PrefixSet& targets);
 
+  const PortsConfig& shared_;
+  const DeviceConfig& config_;
+  const uint16_t number_;
   uint16_t id_ = UINT16_MAX;
   std::unique_ptr<Device> device_;
   std::vector<rte_mempool*> pools_, transmit_pools_;
@@ -106,7 +131,6 @@ class Port {
   NextHop next_hop_;
   bool answers_arp_ = false;
   Peer* peer_ = nullptr;
-  bool huge_pages_ = false;
   std::string description_;
 };
 

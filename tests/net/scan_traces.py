@@ -4,11 +4,12 @@
 Each case has a testbed of its own, with the forger in another place or of another kind.
 """
 
+import contextlib
 import ipaddress
 import time
 
-from scan_bed import difference, inside, succeed
-from scan_cases import PAIR_KEY, RATE, check_findings
+from scan_bed import NAMESPACE, difference, inside, succeed
+from scan_cases import PAIR_KEY, PEER_NAMESPACE, RATE, check_findings
 
 RUNS = 3
 # From the end of a trace: until then everybody has got his resets.
@@ -17,6 +18,9 @@ CLOSING_S = 5
 OUR_CONNECTIONS = "dst {source} and dport >= :61000 and dport <= :65535"
 # Enough for all kinds of certificates, and quick.
 FORGED_HOSTS, RESET_HOSTS = 32, 8
+# A second way to the first router, which announces all of its network to the others as it is.
+SECOND_INTERFACE, SECOND_FAR_INTERFACE = "scan1", "toward-scanner1"
+SECOND_SOURCE, SECOND_GATEWAY, SECOND_PREFIX_LENGTH = "198.18.0.130", "198.18.0.129", 30
 
 
 def check_traces(bed, report, database, truth, what):
@@ -121,3 +125,65 @@ def trace_proxy(bed, report):
 def trace_first_proxy(bed, report):
     """The same at the first router: no hop before, the link begins at the scanner."""
     trace_some(bed, report)
+
+
+@contextlib.contextmanager
+def second_link():
+    """Another veth between the scanner and the first router."""
+    ends = [(NAMESPACE, SECOND_INTERFACE, SECOND_SOURCE),
+            (PEER_NAMESPACE, SECOND_FAR_INTERFACE, SECOND_GATEWAY)]
+    succeed(["ip", "-n", NAMESPACE, "link", "add", SECOND_INTERFACE, "type", "veth",
+             "peer", "name", SECOND_FAR_INTERFACE, "netns", PEER_NAMESPACE])
+    try:
+        for namespace, interface, address in ends:
+            succeed(["ip", "-n", namespace, "address", "add", f"{address}/{SECOND_PREFIX_LENGTH}",
+                     "dev", interface])
+            succeed(["ip", "-n", namespace, "link", "set", interface, "up"])
+            succeed(inside("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off",
+                           "gro", "off", namespace=namespace))
+        succeed(["ip", "-n", NAMESPACE, "route", "add", "default", "via", SECOND_GATEWAY,
+                 "dev", SECOND_INTERFACE, "metric", "100"])
+        yield
+    finally:
+        succeed(["ip", "-n", NAMESPACE, "link", "delete", SECOND_INTERFACE])
+
+
+def trace_two_devices(bed, report):
+    """Two interfaces share the hosts, each of which is seen through one of them in every stage.
+
+    The box that forges stands on the way of the first interface alone, so what is said of a host
+    tells which one it was.
+    """
+    addresses = some_hosts(bed)
+    targets = ipaddress.collapse_addresses(ipaddress.ip_network(each) for each in addresses)
+    database = bed.fresh("devices.db")
+    with second_link():
+        scan = bed.scan(database, *RATE, targets=[str(each) for each in targets], traced=True,
+                        device=["-i", f"{bed.info['interface']},{SECOND_INTERFACE}"])
+        links = succeed(["ip", "-n", NAMESPACE, "-d", "link"])
+    report.note(f"the scan took {scan.took_s:.0f} s")
+    report.check("no filter is left", "there is one" if "xdp" in links else "")
+    pairs = bed.pairs_of(addresses)
+    forged = {row["host"] for row in pairs if row["verdict"] == "injected"}
+    clean = forged - {row["host"] for row in bed.export(database, "pairs")
+                      if row["verdict"] == "injected"}
+    report.check("each interface has its share of the hosts",
+                 "" if len(forged) / 4 < len(clean) < len(forged) * 3 / 4
+                 else f"the second {len(clean)} of {len(forged)}")
+    for row in pairs:
+        if row["host"] in clean and row["verdict"] == "injected":
+            row.update(verdict="same", interference="no")
+    check_findings(bed, report, database, pairs, bed.hosts_of(addresses))
+    # The first router answers with the address of the interface that it was asked through.
+    traces = [row for row in bed.traces_of(addresses) if row["host"] not in clean]
+    seen = {row["host"]: row["path"][0] for row in bed.export(database, "traces") if row["path"]}
+    report.equal("forgeries are located through the first",
+                 {seen.get(host) for host in forged - clean}, {bed.info["gateway"]})
+    report.equal("resets through either", {seen.get(row["host"]) for row in traces} - {None},
+                 {bed.info["gateway"], SECOND_GATEWAY})
+    for row in traces:
+        if seen.get(row["host"]) == SECOND_GATEWAY:
+            row["path"] = [SECOND_GATEWAY, *row["path"][1:]]
+            if row["hop_before"] == bed.info["gateway"]:
+                row["hop_before"] = SECOND_GATEWAY
+    check_traces(bed, report, database, traces, "all traces as in the truth")

@@ -122,14 +122,16 @@ int run_bench(int argc, const char* const* argv) {
   declare(line, f);
   if (!line.parse(argc, argv)) return 0;
   BenchOptions options;
-  read_device(f.device, false, options.port);
-  options.port.huge_pages = !f.no_huge_pages;
+  read_device(f.device, false, options.ports);
+  options.ports.huge_pages = !f.no_huge_pages;
   if (!f.seconds.empty()) options.seconds = seconds("--seconds", f.seconds, 0.1, "2");
   if (options.seconds > seconds_most) throw OperatorError("--seconds is at most 600");
-  const PortConfig& port = options.port;
-  if (f.part != "syn" && !(port.interface.empty() && port.pci.empty() && port.vdev.empty()))
+  const DeviceConfig& device = options.ports.devices[0];
+  if (f.part != "syn" && !(device.interface.empty() && device.pci.empty() && device.vdev.empty()))
     throw OperatorError("a device is for steppe bench syn: the others bring their own");
-  if (f.part != "pairs" && port.workers != 1)
+  if (options.ports.devices.size() > 1)
+    throw OperatorError("steppe bench measures one device at a time: give one");
+  if (f.part != "pairs" && options.ports.workers() != 1)
     throw OperatorError("--cores is for steppe bench pairs: the others measure one core");
   if (!f.json.empty() && f.json != "-") check_writable("--json", f.json);
   if (!f.runs.empty())

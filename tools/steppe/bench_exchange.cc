@@ -136,14 +136,15 @@ struct BareClient {
 
 double bare_exchange_ns(const BenchOptions& options) {
   BarePeer peer;
-  PortConfig config;
+  PortsConfig config;
   config.peer = &peer;
-  config.source_address = 0xc613fffe;
-  config.huge_pages = options.port.huge_pages;
+  config.devices[0].source_address = 0xc613fffe;
+  config.huge_pages = options.ports.huge_pages;
   const Clock clock;
   PrefixSet nobody;
   nobody.freeze();
-  const Port port(config, 443, 64, nobody, clock, [](std::string_view) {});
+  const Ports ports(config, {443, 64, nobody}, clock, [](std::string_view) {});
+  const Port& port = *ports.queues()[0].port;
   std::vector<double> each_ns;
   for (uint32_t run = 0; run < options.runs; ++run) {
     BareClient client{port};

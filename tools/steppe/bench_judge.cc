@@ -123,7 +123,7 @@ BenchRow row_of(const std::string& what, const std::vector<double>& each_ns, dou
 std::vector<BenchRow> bench_judge(const BenchOptions& options, BenchMachine& machine) {
   const uint32_t hosts = options.hosts == 0 ? default_hosts : options.hosts;
   EalConfig eal;
-  eal.huge_pages = options.port.huge_pages;
+  eal.huge_pages = options.ports.huge_pages;
   machine = read_bench_machine(start_eal(eal).huge_pages);
   rte_mempool* const pool = rte_pktmbuf_pool_create("steppe-bench-judge", 1023, 0, 0,
                                                     RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);

@@ -35,7 +35,7 @@ PairsRun run_once(const std::string& directory, const BenchOptions& options, uin
                   BenchMachine& machine) {
   const std::string database = directory + "/db";
   std::filesystem::remove_all(database);
-  const std::string cores = std::to_string(options.port.workers);
+  const std::string cores = std::to_string(options.ports.workers());
   const std::vector<const char*> arguments = {"scan",
                                               "--sim",
                                               "",
@@ -56,7 +56,7 @@ PairsRun run_once(const std::string& directory, const BenchOptions& options, uin
   argv[2] = scenario.c_str();
   argv[6] = name_file.c_str();
   CampaignOptions scan = read_scan_options(static_cast<int>(argv.size()), argv.data());
-  scan.campaign.port.huge_pages = options.port.huge_pages;
+  scan.campaign.ports.huge_pages = options.ports.huge_pages;
   scan.campaign.log = [](std::string_view) {};
   const std::atomic<int> stop{0};
   const CampaignSummary summary = run_campaign(scan.campaign, stop, [](const CampaignStatus&) {});

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/port/port.h"
+#include "engine/port/ports.h"
 #include "tools/steppe/bench_report.h"
 
 namespace steppe {
 
 struct BenchOptions {
-  PortConfig port;                // -i, --vdev ...; nothing: what each benchmark has in memory
+  PortsConfig ports;              // -i, --vdev ...; nothing: what each benchmark has in memory
   double seconds = 2;             // of each run
   uint32_t runs = 5;              // medians are printed
   uint32_t hosts = 0, names = 0;  // of pairs; 0: its own

@@ -11,7 +11,7 @@ namespace steppe {
 
 std::vector<BenchRow> bench_store(const BenchOptions& options, BenchMachine& machine) {
   EalConfig eal;
-  eal.huge_pages = options.port.huge_pages;
+  eal.huge_pages = options.ports.huge_pages;
   machine = read_bench_machine(start_eal(eal).huge_pages);
   std::vector<BenchRow> rows;
   for (const uint64_t pairs : {100'000, 1'000'000, 10'000'000, 67'360'000}) {

@@ -128,12 +128,13 @@ SynRun syn_rate(const Port& port, Worker& worker, Pass& pass, double seconds) {
 }  // namespace
 
 std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machine) {
-  PortConfig config = options.port;
-  const bool in_memory = config.interface.empty() && config.pci.empty() && config.vdev.empty();
+  PortsConfig config = options.ports;
+  DeviceConfig& device = config.devices[0];
+  const bool in_memory = device.interface.empty() && device.pci.empty() && device.vdev.empty();
   if (in_memory) {
-    config.vdev = "net_null0,no-rx=1";
-    config.source_address = 0x0f000001;
-    config.gateway_mac = rte_ether_addr{{0x02, 0, 0, 0, 0, 1}};
+    device.vdev = "net_null0,no-rx=1";
+    device.source_address = 0x0f000001;
+    device.gateway_mac = rte_ether_addr{{0x02, 0, 0, 0, 0, 1}};
   }
   PrefixSet addresses;
   addresses.add(*parse_prefix(in_memory ? addresses_in_memory : addresses_on_a_wire));
@@ -143,8 +144,9 @@ std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machi
     blocked.add(*parse_prefix(prefix));
   blocked.freeze();
   Clock clock;
-  const Port port(config, 443, 64, addresses, clock, [](std::string_view) {});
-  machine = read_bench_machine(port.huge_pages());
+  const Ports ports(config, {443, 64, addresses}, clock, [](std::string_view) {});
+  const Port& port = *ports.queues()[0].port;
+  machine = read_bench_machine(ports.huge_pages());
   Worker worker(port, 0, blocked, clock, {.flows = 1024});
   AnswerMap answers(addresses.size());
   const NameTable names;

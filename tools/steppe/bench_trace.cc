@@ -17,7 +17,7 @@ std::vector<BenchRow> bench_trace(const BenchOptions& options, BenchMachine& mac
                                            "-c",   "1",     "--seed", "1",    "--router-rate-limit",
                                            "1M"};
     CampaignOptions scan = read_scan_options(static_cast<int>(argv.size()), argv.data());
-    scan.campaign.port.huge_pages = options.port.huge_pages;
+    scan.campaign.ports.huge_pages = options.ports.huge_pages;
     scan.campaign.log = [](std::string_view) {};
     const std::atomic<int> stop{0};
     const CampaignSummary summary = run_campaign(scan.campaign, stop, [](const CampaignStatus&) {});

@@ -91,6 +91,13 @@ void CommandLine::values(std::string names, std::vector<std::string>& target, st
                  std::move(type), std::move(example));
 }
 
+void CommandLine::repeated(std::string names, std::vector<std::string>& target, std::string type,
+                           std::string example, std::string meaning) {
+  state_->finish(
+      state_->app.add_option(std::move(names), target, std::move(meaning))->allow_extra_args(false),
+      std::move(type), std::move(example));
+}
+
 void CommandLine::flag(std::string names, bool& target, std::string meaning) {
   state_->app.add_flag(std::move(names), target, std::move(meaning))
       ->disable_flag_override()

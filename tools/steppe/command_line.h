@@ -26,6 +26,9 @@ class CommandLine {
   // May be given repeatedly, or once with commas.
   void values(std::string names, std::vector<std::string>& target, std::string type,
               std::string example, std::string meaning);
+  // May be given repeatedly; commas are part of the value.
+  void repeated(std::string names, std::vector<std::string>& target, std::string type,
+                std::string example, std::string meaning);
   void flag(std::string names, bool& target, std::string meaning);
   // Arguments without a dash.
   void positional(std::string name, std::string& target, std::string meaning);

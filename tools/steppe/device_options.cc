@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/steppe/device_options.h"
 
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -21,47 +22,100 @@ void declare_simulation(CommandLine& line, DeviceFlags& f, const std::string& de
 }
 
 void declare_device(CommandLine& line, DeviceFlags& f) {
-  line.group("Device (exactly one of -i, --pci, --vdev, --sim)");
-  line.value("-i,--interface", f.interface, "NAME", "eth0",
-             "Linux interface, which goes on serving the host");
-  line.value("--pci", f.pci, "ADDRESS", "0000:81:00.0", "NIC for DPDK alone");
-  line.value("--vdev", f.vdev, "DEVICE", "net_tap0,iface=dtap0", "any DPDK virtual device");
-  line.value("-S,--source-ip", f.source_ip, "ADDRESS", "198.51.100.7",
-             "source address (the interface's)");
+  line.group("Devices (of one kind: -i, --pci, --vdev or --sim)");
+  line.values("-i,--interface", f.interfaces, "NAME", "eth0",
+              "Linux interface, which goes on serving the host");
+  line.values("--pci", f.pci, "ADDRESS", "0000:81:00.0", "NIC for DPDK alone");
+  line.repeated("--vdev", f.vdevs, "DEVICE", "net_tap0,iface=dtap0", "any DPDK virtual device");
+  line.values("-S,--source-ip", f.source_ips, "ADDRESS", "198.51.100.7",
+              "source address of each device (its interface's)");
   line.value("-s,--source-port", f.source_port, "PORTS", "61000-65535",
              "source port, or FIRST-LAST (61000-65535)");
-  line.value("-G,--gateway-mac", f.gateway_mac, "MAC", "02:00:00:00:00:01",
-             "gateway's MAC address (asked by ARP)");
-  line.value("--gateway-ip", f.gateway_ip, "ADDRESS", "198.51.100.1",
-             "gateway's address (the default route's)");
-  line.value("--cores", f.cores, "N", "1", "worker cores (1)");
+  line.values("-G,--gateway-mac", f.gateway_macs, "MAC", "02:00:00:00:00:01",
+              "gateway's MAC address, one or for each device (asked by ARP)");
+  line.values("--gateway-ip", f.gateway_ips, "ADDRESS", "198.51.100.1",
+              "gateway's address, one or for each device (the default route's)");
+  line.value("--cores", f.cores, "N", "1", "worker cores, shared out evenly (one for each device)");
 }
 
-void read_device(const DeviceFlags& f, bool needed, PortConfig& port) {
-  const int devices = !f.interface.empty() + !f.pci.empty() + !f.vdev.empty() + !f.scenario.empty();
-  if (devices > 1)
+namespace {
+
+// Devices that -i, --pci or --vdev names, each once.
+std::vector<DeviceConfig> named_devices(const DeviceFlags& f) {
+  std::vector<DeviceConfig> devices;
+  std::set<std::string> names;
+  const auto add = [&](const char* flag, const std::vector<std::string>& given,
+                       std::string DeviceConfig::*member) {
+    for (const std::string& name : given) {
+      if (!names.insert(name).second)
+        reject_value(flag, name, "is given twice: each device once", "eth0,eth1");
+      devices.emplace_back().*member = name;
+    }
+  };
+  add("--interface", f.interfaces, &DeviceConfig::interface);
+  add("--pci", f.pci, &DeviceConfig::pci);
+  add("--vdev", f.vdevs, &DeviceConfig::vdev);
+  return devices;
+}
+
+// One value for all devices, if `shared`, or one for each of them.
+template <typename Value, typename Read>
+void deal(const char* flag, const std::vector<std::string>& given, bool shared, const Read& read,
+          std::optional<Value> DeviceConfig::*member, std::vector<DeviceConfig>& devices) {
+  if (given.empty()) return;
+  if (given.size() != devices.size() && !(shared && given.size() == 1))
+    throw OperatorError(std::string(flag) + " is given " + std::to_string(given.size()) +
+                        " times for " + std::to_string(devices.size()) +
+                        (devices.size() == 1 ? " device: give it once"
+                                             : " devices: give it for each, in their order"));
+  for (size_t i = 0; i < devices.size(); ++i)
+    devices[i].*member = read(given[given.size() == 1 ? 0 : i]);
+}
+
+rte_ether_addr read_mac(const std::string& text) {
+  rte_ether_addr mac;
+  if (rte_ether_unformat_addr(text.c_str(), &mac) != 0)
+    reject_value("--gateway-mac", text, "must be a MAC address", "02:00:00:00:00:01");
+  return mac;
+}
+
+// So many workers at least one to a device, the first ones get what is over.
+void deal_cores(const std::string& cores, std::vector<DeviceConfig>& devices) {
+  if (cores.empty()) return;
+  const uint64_t workers = whole_number("--cores", cores, 1, 64, "1"), count = devices.size();
+  if (workers < count)
+    throw OperatorError("--cores " + cores + " is too few for " + std::to_string(count) +
+                        " devices: each takes one at least");
+  for (size_t i = 0; i < count; ++i)
+    devices[i].workers = static_cast<uint16_t>(workers / count + (i < workers % count ? 1 : 0));
+}
+
+}  // namespace
+
+void read_device(const DeviceFlags& f, bool needed, PortsConfig& ports) {
+  const int kinds = !f.interfaces.empty() + !f.pci.empty() + !f.vdevs.empty() + !f.scenario.empty();
+  if (kinds > 1)
     throw OperatorError(
         "--interface, --pci, --vdev and --sim exclude each other: give one of them");
-  if (devices == 0 && needed)
+  if (kinds == 0 && needed)
     throw OperatorError(
         "no device to send from: give -i eth0 (any Linux interface), --pci 0000:81:00.0 (a NIC "
         "for DPDK alone), --vdev, or --sim kazakhstan-2019 (a simulated country)");
-  port.interface = f.interface;
-  port.pci = f.pci;
-  port.vdev = f.vdev;
-  if (!f.source_ip.empty()) port.source_address = address("--source-ip", f.source_ip);
+  if (auto devices = named_devices(f); !devices.empty()) ports.devices = std::move(devices);
+  deal<uint32_t>(
+      "--source-ip", f.source_ips, false,
+      [](const std::string& text) { return address("--source-ip", text); },
+      &DeviceConfig::source_address, ports.devices);
   if (!f.source_port.empty())
-    std::tie(port.source_port_first, port.source_port_count) =
+    std::tie(ports.source_port_first, ports.source_port_count) =
         port_range("--source-port", f.source_port);
-  if (!f.gateway_mac.empty()) {
-    rte_ether_addr mac;
-    if (rte_ether_unformat_addr(f.gateway_mac.c_str(), &mac) != 0)
-      reject_value("--gateway-mac", f.gateway_mac, "must be a MAC address", "02:00:00:00:00:01");
-    port.gateway_mac = mac;
-  }
-  if (!f.gateway_ip.empty()) port.gateway_address = address("--gateway-ip", f.gateway_ip);
-  if (!f.cores.empty())
-    port.workers = static_cast<uint16_t>(whole_number("--cores", f.cores, 1, 64, "1"));
+  deal<rte_ether_addr>("--gateway-mac", f.gateway_macs, true, read_mac, &DeviceConfig::gateway_mac,
+                       ports.devices);
+  deal<uint32_t>(
+      "--gateway-ip", f.gateway_ips, true,
+      [](const std::string& text) { return address("--gateway-ip", text); },
+      &DeviceConfig::gateway_address, ports.devices);
+  deal_cores(f.cores, ports.devices);
 }
 
 std::optional<Simulation> read_simulation(const DeviceFlags& f, const std::string& vantage,
@@ -76,7 +130,7 @@ std::optional<Simulation> read_simulation(const DeviceFlags& f, const std::strin
   Simulation simulation;
   if (f.sim_clock == "virtual") {
     simulation.pace = Clock::Pace::stepped;
-    if (config.port.workers > 1)
+    if (config.ports.workers() > 1)
       throw OperatorError("--sim-clock virtual goes with one worker: leave out --cores");
   } else if (!f.sim_clock.empty() && f.sim_clock != "real") {
     reject_value("--sim-clock", f.sim_clock, "must be real or virtual", "virtual");
@@ -93,8 +147,8 @@ std::optional<Simulation> read_simulation(const DeviceFlags& f, const std::strin
   simulation.scenario = sim::read_scenario(f.scenario);
   const uint32_t index = vantage.empty() ? 0 : simulation.scenario.vantage_index(vantage);
   config.vantage = simulation.scenario.vantages[index].name;
-  if (!config.port.source_address)
-    config.port.source_address = simulation.scenario.vantages[index].address;
+  if (auto& source = config.ports.devices[0].source_address; !source)
+    source = simulation.scenario.vantages[index].address;
   return simulation;
 }
 
@@ -110,7 +164,7 @@ void set_clock(std::optional<Simulation> simulation, CampaignOptions& options) {
   SimulatedCountry& country = *options.simulated;
   options.clock = std::make_unique<Clock>(country.date(), simulation->pace);
   config.clock = options.clock.get();
-  config.port.peer = &country;
+  config.ports.peer = &country;
   if (config.root_cas.empty()) config.root_pem = country.authority().root_pem();
   config.as_number = [&country](uint32_t address) { return country.as_number(address); };
 }

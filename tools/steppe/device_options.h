@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tools/sim/scenario.h"
 #include "tools/steppe/campaign_options.h"
@@ -11,9 +12,10 @@
 
 namespace steppe {
 
-// Every flag as text, "" where it was not given.
+// Every flag as text, "" or nothing where it was not given.
 struct DeviceFlags {
-  std::string interface, pci, vdev, source_ip, source_port, gateway_mac, gateway_ip, cores;
+  std::vector<std::string> interfaces, pci, vdevs, source_ips, gateway_macs, gateway_ips;
+  std::string source_port, cores;
   std::string scenario, sim_clock, sim_date, sim_seed;
 };
 
@@ -22,7 +24,7 @@ void declare_simulation(CommandLine& line, DeviceFlags& f, const std::string& de
 void declare_device(CommandLine& line, DeviceFlags& f);
 
 // Both throw OperatorError. needed: one device must be there.
-void read_device(const DeviceFlags& f, bool needed, PortConfig& port);
+void read_device(const DeviceFlags& f, bool needed, PortsConfig& ports);
 
 struct Simulation {
   SimulationChoice choice;

@@ -25,9 +25,22 @@ std::string local_host_name() {
   return name;
 }
 
-Row gateway_mac(const PortConfig& port) {
-  if (!port.gateway_mac) return nullptr;
-  return fmt::format("{:02x}", fmt::join(port.gateway_mac->addr_bytes, ":"));
+// What was said of each device, with commas; null: nothing.
+template <typename Text>
+Row of_devices(const PortsConfig& ports, const Text& text) {
+  std::vector<std::string> words;
+  for (const DeviceConfig& device : ports.devices)
+    if (std::string word = text(device); !word.empty()) words.push_back(std::move(word));
+  return words.empty() ? Row(nullptr) : Row(fmt::format("{}", fmt::join(words, ",")));
+}
+
+std::string gateway_mac(const DeviceConfig& device) {
+  if (!device.gateway_mac) return "";
+  return fmt::format("{:02x}", fmt::join(device.gateway_mac->addr_bytes, ":"));
+}
+
+std::string gateway_ip(const DeviceConfig& device) {
+  return device.gateway_address ? format_address(*device.gateway_address) : "";
 }
 
 void add_trace_request(Row& json, const TraceConfig& trace) {
@@ -58,17 +71,17 @@ Row traces_to_json(const TraceFindings& traces) {
 // The flags, as they took effect.
 void add_request(Row& json, const CampaignOptions& options) {
   const CampaignConfig& config = options.campaign;
-  const PortConfig& port = config.port;
+  const PortsConfig& ports = config.ports;
   json["local_hostname"] = local_host_name();
   json["version"] = STEPPE_VERSION;
   json["target_port"] = config.target_port;
-  json["source_port_first"] = port.source_port_first;
-  json["source_port_last"] = port.source_port_first + port.source_port_count - 1;
+  json["source_port_first"] = ports.source_port_first;
+  json["source_port_last"] = ports.source_port_last();
   json["max_targets"] = config.max_targets;
   json["max_runtime"] = config.max_runtime_s;
-  json["iface"] = text_or_null(port.interface);
-  json["pci"] = text_or_null(port.pci);
-  json["vdev"] = text_or_null(port.vdev);
+  json["iface"] = of_devices(ports, [](const auto& device) { return device.interface; });
+  json["pci"] = of_devices(ports, [](const auto& device) { return device.pci; });
+  json["vdev"] = of_devices(ports, [](const auto& device) { return device.vdev; });
   json["simulation"] = text_or_null(options.scenario);
   json["rate"] = config.rate_packets_per_second;
   json["bandwidth"] = config.bandwidth_bits_per_second;
@@ -80,16 +93,16 @@ void add_request(Row& json, const CampaignOptions& options) {
   json["stateful_wait_secs"] = config.stateful_wait_s;
   json["probe_ttl"] = config.probe_ttl;
   add_trace_request(json, config.trace);
-  json["senders"] = port.workers;
+  json["senders"] = ports.workers();
   json["seed"] = config.seed;
   json["seed_provided"] = options.seed_given;
   json["shard_num"] = config.shard;
   json["total_shards"] = config.shards;
-  json["gateway_mac"] = gateway_mac(port);
-  json["gateway_ip"] =
-      port.gateway_address ? Row(format_address(*port.gateway_address)) : Row(nullptr);
+  json["gateway_mac"] = of_devices(ports, gateway_mac);
+  json["gateway_ip"] = of_devices(ports, gateway_ip);
   json["source_ips"] = Row::array();
-  if (port.source_address) json["source_ips"].push_back(format_address(*port.source_address));
+  for (const DeviceConfig& device : ports.devices)
+    if (device.source_address) json["source_ips"].push_back(format_address(*device.source_address));
   json["cli_cidr_destinations"] = options.targets;
   json["countries"] = options.countries;
   json["asns"] = options.as_numbers;

@@ -57,7 +57,7 @@ void Progress::begin() {
   }
   spdlog::info(options_.opening);
   const CampaignConfig& campaign = options_.campaign;
-  spdlog::info(tell(plan_memory(campaign.port.workers, campaign.targets.targets.size(),
+  spdlog::info(tell(plan_memory(campaign.ports.workers(), campaign.targets.targets.size(),
                                 campaign.names.columns(), campaign.rate_packets_per_second)));
   for (const std::string& line : options_.cautions) spdlog::warn(line);
   const NameTable& names = options_.campaign.names;
@@ -73,7 +73,7 @@ void Progress::show(const CampaignStatus& now) {
   }
   if (status_file_ != nullptr) {
     const std::string row =
-        status_csv_row(now, previous_, std::time(nullptr), options_.campaign.port.workers);
+        status_csv_row(now, previous_, std::time(nullptr), options_.campaign.ports.workers());
     std::fwrite(row.data(), 1, row.size(), status_file_);
     std::fflush(status_file_);
   }

@@ -33,7 +33,7 @@ void read_report(const ReportFlags& f, CampaignOptions& options) {
   options.quiet = f.quiet;
   if (!f.verbosity.empty())
     options.verbosity = static_cast<int>(whole_number("--verbosity", f.verbosity, 0, 5, "3"));
-  options.campaign.port.verbose = options.verbosity == 5;  // DPDK's own log, too
+  options.campaign.ports.verbose = options.verbosity == 5;  // DPDK's own log, too
 }
 
 }  // namespace steppe

@@ -253,7 +253,7 @@ CampaignOptions read_scan_options(int argc, const char* const* argv) {
   read_rates(f.rates, simulated, config);
   if (!f.stateful_wait.empty())
     config.stateful_wait_s = seconds("--stateful-wait", f.stateful_wait, 0, "120");
-  read_device(f.device, !f.dry_run, config.port);
+  read_device(f.device, !f.dry_run, config.ports);
   if (!f.target_port.empty())
     config.target_port =
         static_cast<uint16_t>(whole_number("--target-port", f.target_port, 1, 65535, "443"));

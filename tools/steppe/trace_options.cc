@@ -197,7 +197,7 @@ CampaignOptions read_trace_options(int argc, const char* const* argv) {
 
   // What costs nothing to check comes before the database is read.
   read_rates(f.rates, simulated, config);
-  read_device(f.device, true, config.port);
+  read_device(f.device, true, config.ports);
   if (f.database.empty())
     throw OperatorError("no database: name the directory of a scan's results, e.g. --db kz.db");
   config.database = f.database;

@@ -60,10 +60,10 @@ void read_trace(const TraceFlags& f, bool simulated, CampaignConfig& config) {
     trace.runs = static_cast<uint32_t>(whole_number("--trace-runs", f.runs, 1, 15, "3"));
   if (!f.flows.empty()) {
     trace.flows = static_cast<uint32_t>(whole_number("--flows", f.flows, 1, 64, "8"));
-    if (trace.flows > config.port.source_port_count)
+    if (trace.flows > config.ports.source_port_count)
       reject_value("--flows", f.flows,
                    "needs as many source ports, and --source-port gives " +
-                       std::to_string(config.port.source_port_count),
+                       std::to_string(config.ports.source_port_count),
                    "--source-port 61000-65535");
   }
   if (!f.router_rate.empty())

@@ -41,7 +41,7 @@ TEST(ScanOptions, TheLeastThatAScanNeeds) {
   EXPECT_EQ(config.names.names.back(), "facebook.com");
   EXPECT_EQ(config.rate_packets_per_second, 10'000);
   EXPECT_EQ(config.target_port, 443);
-  EXPECT_EQ(config.port.interface, "eth0");
+  EXPECT_EQ(config.ports.devices[0].interface, "eth0");
   EXPECT_EQ(config.database, "kz.db");
   ASSERT_EQ(config.hellos.size(), 2u);
   EXPECT_EQ(config.hellos[0].name, "tls12");
@@ -121,12 +121,12 @@ TEST(ScanOptions, EveryFlagReachesTheEngine) {
   EXPECT_EQ(config.max_runtime_s, 90);
   EXPECT_EQ(config.probe_ttl, 200);
   EXPECT_EQ(config.seed, 7u);
-  EXPECT_EQ(config.port.source_address, 0xC0000209u);
-  EXPECT_EQ(config.port.source_port_first, 40000);
-  EXPECT_EQ(config.port.source_port_count, 1000u);
-  EXPECT_EQ(config.port.gateway_mac->addr_bytes[5], 1);
-  EXPECT_EQ(config.port.gateway_address, 0xC0000201u);
-  EXPECT_EQ(config.port.workers, 2);
+  EXPECT_EQ(config.ports.devices[0].source_address, 0xC0000209u);
+  EXPECT_EQ(config.ports.source_port_first, 40000);
+  EXPECT_EQ(config.ports.source_port_count, 1000u);
+  EXPECT_EQ(config.ports.devices[0].gateway_mac->addr_bytes[5], 1);
+  EXPECT_EQ(config.ports.devices[0].gateway_address, 0xC0000201u);
+  EXPECT_EQ(config.ports.workers(), 2);
   EXPECT_EQ(config.vantage, "almaty-1");
   EXPECT_EQ(options.notes, "a note");
   EXPECT_EQ(options.verbosity, 5);
@@ -226,6 +226,50 @@ TEST(ScanOptions, MistakesInTraceFlags) {
             "--router-rate-limit 0: must be above 0, e.g. --router-rate-limit 100");
   EXPECT_EQ(error_of(with({"--path-port", "0"})),
             "--path-port 0: must be a whole number, from 1 to 65535, e.g. --path-port 80");
+}
+
+TEST(ScanOptions, SeveralDevicesShareTheCores) {
+  const auto two = read(with({"-i", "eth1", "--cores", "5", "-S", "192.0.2.9,192.0.2.130", "-G",
+                              "02:00:00:00:00:01", "--gateway-ip", "192.0.2.1,192.0.2.129"}))
+                       .campaign.ports;
+  ASSERT_EQ(two.devices.size(), 2u);
+  EXPECT_EQ(two.devices[0].interface, "eth0");
+  EXPECT_EQ(two.devices[1].interface, "eth1");
+  EXPECT_EQ(two.devices[0].workers, 3);
+  EXPECT_EQ(two.devices[1].workers, 2);
+  EXPECT_EQ(two.workers(), 5);
+  EXPECT_EQ(two.devices[0].source_address, 0xC0000209u);
+  EXPECT_EQ(two.devices[1].source_address, 0xC0000282u);
+  EXPECT_EQ(two.devices[1].gateway_address, 0xC0000281u);
+  for (const DeviceConfig& device : two.devices) EXPECT_EQ(device.gateway_mac->addr_bytes[5], 1);
+
+  const auto each = read(with({"-i", "eth1,eth2"})).campaign.ports;
+  ASSERT_EQ(each.devices.size(), 3u);
+  for (const DeviceConfig& device : each.devices) EXPECT_EQ(device.workers, 1);
+
+  const std::vector<std::string> common = {"198.51.100.0/24", "--sni", "a.com", "--db", "kz.db"};
+  auto virtual_devices = common;
+  for (const char* word : {"--vdev", "net_tap0,iface=a", "--vdev", "net_tap1,iface=b", "-S",
+                           "192.0.2.9", "-S", "192.0.2.10"})
+    virtual_devices.emplace_back(word);
+  const auto taps = read(virtual_devices).campaign.ports;
+  ASSERT_EQ(taps.devices.size(), 2u);
+  EXPECT_EQ(taps.devices[0].vdev, "net_tap0,iface=a");
+  EXPECT_EQ(taps.devices[1].vdev, "net_tap1,iface=b");
+  EXPECT_EQ(taps.devices[1].source_address, 0xC000020Au);
+}
+
+TEST(ScanOptions, DevicesThatDoNotFitTogetherAreRefused) {
+  EXPECT_EQ(error_of(with({"-i", "eth0"})),
+            "--interface eth0: is given twice: each device once, e.g. --interface eth0,eth1");
+  EXPECT_EQ(error_of(with({"-i", "eth1", "--cores", "1"})),
+            "--cores 1 is too few for 2 devices: each takes one at least");
+  EXPECT_EQ(error_of(with({"-i", "eth1", "-S", "192.0.2.9"})),
+            "--source-ip is given 1 times for 2 devices: give it for each, in their order");
+  EXPECT_EQ(error_of(with({"-i", "eth1,eth2", "--gateway-ip", "192.0.2.1,192.0.2.2"})),
+            "--gateway-ip is given 2 times for 3 devices: give it for each, in their order");
+  EXPECT_EQ(error_of(with({"-G", "02:00:00:00:00:01,02:00:00:00:00:02"})),
+            "--gateway-mac is given 2 times for 1 device: give it once");
 }
 
 TEST(ScanOptions, MistakesAreOneLineWithTheWayOut) {

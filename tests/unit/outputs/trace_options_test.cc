@@ -82,7 +82,7 @@ TEST_F(TraceOfARound, WhatWasAskedComesFromTheRound) {
   EXPECT_TRUE(config.targets.targets.contains(host_b));
   EXPECT_FALSE(config.verdict_rules.empty());
   EXPECT_NE(config.clock, nullptr);
-  EXPECT_EQ(config.port.interface, "eth0");
+  EXPECT_EQ(config.ports.devices[0].interface, "eth0");
   EXPECT_EQ(config.rate_packets_per_second, 10'000);
   EXPECT_EQ(config.trace.sweeps_per_second, 100);
   EXPECT_EQ(options.command.front(), "steppe");
@@ -181,12 +181,12 @@ TEST_F(TraceOfARound, EveryFlagReachesTheEngine) {
   EXPECT_EQ(config.cooldown_s, 4);
   EXPECT_EQ(config.max_runtime_s, 90);
   EXPECT_EQ(config.probe_ttl, 200);
-  EXPECT_EQ(config.port.source_address, 0xC0000209u);
-  EXPECT_EQ(config.port.source_port_first, 40000);
-  EXPECT_EQ(config.port.source_port_count, 1000u);
-  EXPECT_EQ(config.port.gateway_mac->addr_bytes[5], 1);
-  EXPECT_EQ(config.port.gateway_address, 0xC0000201u);
-  EXPECT_EQ(config.port.workers, 2);
+  EXPECT_EQ(config.ports.devices[0].source_address, 0xC0000209u);
+  EXPECT_EQ(config.ports.source_port_first, 40000);
+  EXPECT_EQ(config.ports.source_port_count, 1000u);
+  EXPECT_EQ(config.ports.devices[0].gateway_mac->addr_bytes[5], 1);
+  EXPECT_EQ(config.ports.devices[0].gateway_address, 0xC0000201u);
+  EXPECT_EQ(config.ports.workers(), 2);
   EXPECT_EQ(options.metadata_file, directory_ / "m.json");
   EXPECT_EQ(options.status_updates_file, directory_ / "u.csv");
   EXPECT_EQ(options.log_file, directory_ / "log");
@@ -314,8 +314,8 @@ TEST_F(TraceOfARound, ASimulatedCountryGoesOnWhereTheRoundEnded) {
                                               "virtual", "--db",  database()};
   const CampaignOptions options = read_whole(simulated);
   EXPECT_EQ(options.campaign.vantage, "outside");
-  EXPECT_EQ(options.campaign.port.source_address, 0xC613000Au);  // 198.19.0.10
-  EXPECT_EQ(options.campaign.port.peer, options.simulated.get());
+  EXPECT_EQ(options.campaign.ports.devices[0].source_address, 0xC613000Au);  // 198.19.0.10
+  EXPECT_EQ(options.campaign.ports.peer, options.simulated.get());
   EXPECT_EQ(options.simulated->date(), round.last_checkpoint_ms);
   EXPECT_TRUE(options.campaign.clock->stepped());
   EXPECT_FALSE(options.campaign.root_pem.empty());

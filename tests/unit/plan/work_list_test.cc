@@ -98,6 +98,56 @@ TEST_F(AddressSweepTest, ShardsAndWorkersHaveEachAddressOnce) {
   }
 }
 
+// Whatever the list, a host is its device's; workers beside each other share it.
+TEST_F(AddressSweepTest, DevicesHaveEachAddressOnceAndAlwaysTheSame) {
+  const std::vector<uint32_t> workers_of_device = {2, 1, 3};
+  constexpr uint32_t workers = 6;
+  std::multiset<Place> seen;
+  std::map<uint32_t, size_t> device_of;
+  const auto go_over = [&](const auto& walk) {
+    for (uint32_t device = 0, first = 0; device < workers_of_device.size();
+         first += workers_of_device[device++])
+      for (uint32_t worker = 0; worker < workers_of_device[device]; ++worker)
+        for (const Target& target :
+             walk(Slice{.worker = worker,
+             .workers = workers_of_device[device],
+             .hosts = HostShare::of(first, first + workers_of_device[device], workers)})) {
+          seen.emplace(target.address, target.variant);
+          EXPECT_EQ(device_of.try_emplace(target.address, device).first->second, device);
+          const uint32_t alone = worker_of(target.address, workers);
+          EXPECT_TRUE(alone >= first && alone < first + workers_of_device[device]);
+        }
+  };
+  go_over([&](Slice slice) { return sweep(slice); });
+  EXPECT_EQ(seen, all);
+  std::map<size_t, size_t> hosts_of_device;
+  for (const auto& [address, device] : device_of) ++hosts_of_device[device];
+  for (size_t device = 0; device < workers_of_device.size(); ++device)
+    EXPECT_NEAR(static_cast<double>(hosts_of_device[device]),
+                static_cast<double>(all.size() * workers_of_device[device]) / workers,
+                static_cast<double>(all.size()) / 20);
+
+  std::vector<uint32_t> hosts;
+  for (const auto& [address, variant] : all) hosts.push_back(address);
+  constexpr uint32_t columns = 5;
+  const AnswerMap pair_answers(hosts.size() * columns);
+  seen.clear();
+  go_over([&](Slice slice) {
+    PairSweep list(hosts, columns, 2, pair_answers, 7, slice, 0);
+    return drain(list);
+  });
+  EXPECT_EQ(seen.size(), hosts.size() * columns);
+
+  std::vector<PairTarget> pairs;
+  for (uint32_t host = 0; host < hosts.size(); host += 3) pairs.push_back({host, 1});
+  seen.clear();
+  go_over([&](Slice slice) {
+    PairList list(hosts, pairs, columns, pair_answers, 7, slice);
+    return drain(list);
+  });
+  EXPECT_EQ(seen.size(), pairs.size());
+}
+
 TEST_F(AddressSweepTest, OrderIsPermutedAndFollowsTheSeed) {
   const auto order = sweep({});
   EXPECT_FALSE(std::ranges::is_sorted(order, {}, &Target::address));
