@@ -164,7 +164,7 @@ struct Authority::State {
   Forger forger;
   std::vector<uint32_t> first_host;  // by group: hosts in the groups before it
   std::array<Issuer, root_count> roots;
-  std::map<std::tuple<uint32_t, uint8_t, bool>, Line> lines;
+  std::map<std::tuple<uint32_t, uint8_t, bool, KeyKind>, Line> lines;
   std::map<std::tuple<uint64_t, uint64_t, KeyKind>, Key> host_key_cache;
   BoundedCache<Chain> trusted_chains, other_chains;
 
@@ -176,10 +176,10 @@ struct Authority::State {
                            std::string_view server_name) const;
 
   const Issuer& root(uint32_t number);
-  const Line& line(uint32_t root, uint8_t depth, bool hidden);
+  const Line& line(uint32_t root, uint8_t depth, KeyKind kind, bool hidden);
   Line make_line(const Issuer& top, uint8_t depth, const std::string& owner, uint64_t tag,
-                 bool rsa_first);
-  Line unknown(uint64_t tag, uint8_t depth, const std::string& name);
+                 uint8_t rsa_levels);
+  Line unknown(uint64_t tag, uint8_t depth, KeyKind kind, const std::string& name);
 
   Key pooled_key(uint64_t pool, uint64_t number, KeyKind kind);
   Key key_of(const Host& host, const LeafChoice& choice);
@@ -207,16 +207,15 @@ const Issuer& Authority::State::root(uint32_t number) {
   return root = make_issuer(keys.context(), request);
 }
 
-// Each depth has intermediates of its own. All but perhaps the first have ECDSA keys, which sign
-// nine times as fast.
+// Each depth has intermediates of its own. The first `rsa_levels` of them have RSA keys, the others
+// ECDSA keys, which sign nine times as fast.
 Line Authority::State::make_line(const Issuer& top, uint8_t depth, const std::string& owner,
-                                 uint64_t line_tag, bool rsa_first) {
+                                 uint64_t line_tag, uint8_t rsa_levels) {
   Line line{top, {}, {}};
   for (uint8_t level = 1; level <= depth; ++level) {
     IssuerRequest request;
     request.tag = chance(line_tag, what::certificate, level);
-    request.key =
-        rsa_first && level == 1 && depth > 1 ? keys.rsa(request.tag, 0) : keys.ec(request.tag);
+    request.key = level <= rsa_levels ? keys.rsa(request.tag, 0) : keys.ec(request.tag);
     request.subject = make_name(
         {{NID_countryName, "US"},
          {NID_organizationName, owner},
@@ -237,19 +236,22 @@ Line Authority::State::make_line(const Issuer& top, uint8_t depth, const std::st
 }
 
 // hidden: never sent by any host, so that no client can know it from elsewhere.
-const Line& Authority::State::line(uint32_t number, uint8_t depth, bool hidden) {
-  const auto key = std::tuple(number, depth, hidden);
+const Line& Authority::State::line(uint32_t number, uint8_t depth, KeyKind kind, bool hidden) {
+  const auto key = std::tuple(number, depth, hidden, kind);
   if (const auto at = lines.find(key); at != lines.end()) return at->second;
-  const std::string owner =
-      std::string("Simulated Trust ") + (hidden ? "Reserve " : "") + std::to_string(number + 1);
+  const bool all_rsa = kind == KeyKind::rsa_2048;
+  const std::string owner = std::string("Simulated Trust ") + (all_rsa ? "RSA " : "") +
+                            (hidden ? "Reserve " : "") + std::to_string(number + 1);
   return lines
       .emplace(key, make_line(root(number), depth, owner,
-                              tag(line_key, number, depth * 2u + hidden), number == rsa_root))
+                              tag(line_key, number, depth * 2u + hidden + (all_rsa ? 100 : 0)),
+                              all_rsa ? depth : number == rsa_root && depth > 1))
       .first->second;
 }
 
 // A company that runs an authority of its own.
-Line Authority::State::unknown(uint64_t line_tag, uint8_t depth, const std::string& name) {
+Line Authority::State::unknown(uint64_t line_tag, uint8_t depth, KeyKind kind,
+                               const std::string& name) {
   const std::string owner = "Private " + name.substr(0, 40);
   IssuerRequest request;
   request.tag = line_tag;
@@ -257,7 +259,8 @@ Line Authority::State::unknown(uint64_t line_tag, uint8_t depth, const std::stri
   request.subject = make_name({{NID_organizationName, owner}, {NID_commonName, owner + " Root"}});
   request.not_before_s = root_from_s;
   request.not_after_s = root_until_s;
-  return make_line(make_issuer(keys.context(), request), depth, owner, line_tag, false);
+  return make_line(make_issuer(keys.context(), request), depth, owner, line_tag,
+                   kind == KeyKind::rsa_2048 ? depth : 0);
 }
 
 // --- leaves ---
@@ -392,22 +395,22 @@ Chain Authority::State::make_chain(const Host& host, const LeafIdentity& identit
   switch (kind_of(identity)) {
     case CertificateKind::trusted:
     case CertificateKind::expired: {
-      const Line& signs = line(number, spec.intermediates, false);
+      const Line& signs = line(number, spec.intermediates, spec.issuer_key, false);
       chain.certificates.push_back(issue(request, signs));
       intermediates = more(signs);
       break;
     }
     case CertificateKind::unknown_issuer: {
       const Line signs = unknown(chance(request.host_tag, what::certificate, unknown_line),
-                                 spec.intermediates, request.names.front());
+                                 spec.intermediates, spec.issuer_key, request.names.front());
       chain.certificates.push_back(issue(request, signs));
       intermediates = more(signs);
       break;
     }
     case CertificateKind::wrong_chain: {
       const uint8_t depth = std::max<uint8_t>(spec.intermediates, 1);
-      chain.certificates.push_back(issue(request, line(number, depth, true)));
-      intermediates = more(line(number, depth, false));
+      chain.certificates.push_back(issue(request, line(number, depth, spec.issuer_key, true)));
+      intermediates = more(line(number, depth, spec.issuer_key, false));
       break;
     }
     case CertificateKind::self_signed:

@@ -68,6 +68,7 @@ enum class CertificateKind : uint8_t {
 struct CertificateSpec {
   CertificateKind kind = CertificateKind::trusted;
   KeyKind key = KeyKind::rsa_2048;
+  KeyKind issuer_key = KeyKind::ecdsa_p256;  // of who signs the leaf, and of the intermediates above
   uint8_t intermediates = 1;                // between leaf and root, 0 to 3
   bool intermediates_left_out = false;      // the chain that is sent is the leaf alone
   uint32_t distinct = 0;                    // so many different leaves for the group; 0: one a host

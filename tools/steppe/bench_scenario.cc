@@ -11,7 +11,7 @@ constexpr uint32_t latency_least_ms = 2, latency_most_ms = 60;
 
 }  // namespace
 
-std::string bench_scenario(uint32_t hosts) {
+std::string bench_scenario(uint32_t hosts, std::string_view issuer_key) {
   return fmt::format(R"({{
   "name": "bench",
   "description": "{} trusted hosts, and nobody who interferes",
@@ -20,9 +20,9 @@ std::string bench_scenario(uint32_t hosts) {
   "networks": [{{"name": "all", "as": 64500, "prefixes": ["198.18.0.0/16"]}}],
   "routes": {{"near": {{"hops": ["198.19.255.1"]}}}},
   "hosts": [{{"name": "plain", "network": "all", "count": {},
-             "certificate": {{"kind": "trusted"}}, "latency-ms": [{}, {}], "routes": "near"}}]
+             "certificate": {{"kind": "trusted", "issuer-key": "{}"}}, "latency-ms": [{}, {}], "routes": "near"}}]
 }})",
-                     hosts, hosts, latency_least_ms, latency_most_ms);
+                     hosts, hosts, issuer_key, latency_least_ms, latency_most_ms);
 }
 
 }  // namespace steppe

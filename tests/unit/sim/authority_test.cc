@@ -226,7 +226,7 @@ TEST_F(AuthorityTest, AnyNumberOfIntermediatesVerifiesAndNoneAreNeededAtTheRoot)
   for (const uint8_t count : {0, 1, 2, 3}) {
     for (const KeyKind key : {KeyKind::rsa_2048, KeyKind::ecdsa_p256}) {
       spec().intermediates = count;
-      spec().key = key;
+      spec().key = spec().issuer_key = key;
       make();
       for (uint32_t number = 0; number < 6; ++number) {
         EXPECT_EQ(chain(number).certificates.size(), count + 1u);
@@ -234,6 +234,10 @@ TEST_F(AuthorityTest, AnyNumberOfIntermediatesVerifiesAndNoneAreNeededAtTheRoot)
         const Certificate leaf = leaf_of(chain(number));
         EXPECT_TRUE(
             EVP_PKEY_is_a(X509_get0_pubkey(leaf.get()), key == KeyKind::rsa_2048 ? "RSA" : "EC"));
+        if (count > 0) {
+          EXPECT_EQ(X509_get_signature_nid(leaf.get()),
+                    key == KeyKind::rsa_2048 ? NID_sha256WithRSAEncryption : NID_ecdsa_with_SHA256);
+        }
       }
     }
   }

@@ -683,7 +683,8 @@ TEST(ParseScenario, SetsEveryMember) {
     "hosts": [
       {"name": "g", "networks": {"n": 9}, "behaviour": "tiny-segments", "segment-bytes": 7,
        "tls": ["1.3"], "key-groups": ["P-384", "P-256"], "latency-ms": [5, 6.5], "routes": {"b": {"s": 2.5, "r": 1}},
-       "certificate": {"kind": "expired", "key": "ecdsa-p256", "intermediates": 3,
+       "certificate": {"kind": "expired", "key": "ecdsa-p256",
+                       "issuer-key": "rsa-2048", "intermediates": 3,
                        "intermediates-left-out": true, "distinct": 4, "rotates": 2,
                        "renewed-after-s": 60,
                        "other-leaf": {"server-names": ["A.com"], "share": 0.25,
@@ -763,6 +764,7 @@ TEST(ParseScenario, SetsEveryMember) {
   EXPECT_EQ(group.routes[1][1].route, 0u);
   EXPECT_EQ(group.certificate.kind, CertificateKind::expired);
   EXPECT_EQ(group.certificate.key, KeyKind::ecdsa_p256);
+  EXPECT_EQ(group.certificate.issuer_key, KeyKind::rsa_2048);
   EXPECT_EQ(group.certificate.intermediates, 3);
   EXPECT_TRUE(group.certificate.intermediates_left_out);
   EXPECT_EQ(group.certificate.distinct, 4u);
