@@ -14,10 +14,10 @@
 namespace steppe {
 namespace {
 
-// A connection, its key in rte_hash with two entries of buckets, and its two places in the ring of
-// observations.
-constexpr uint64_t flow_bytes =
-    sizeof(Flow) + sizeof(FlowSide) + 48 + 2 * sizeof(Observation) + 2 * sizeof(uint32_t);
+// A connection, its index among the free ones, its key in rte_hash with two entries of buckets, and
+// its two places in the ring of observations.
+constexpr uint64_t flow_bytes = sizeof(Flow) + sizeof(FlowSide) + sizeof(uint32_t) + 48 +
+                                2 * sizeof(Observation) + 2 * sizeof(uint32_t);
 
 // By the limits' own estimates.
 constexpr uint64_t judges_bytes = limits::cached_chains * 3000 + limits::cached_issuers * 8192 +

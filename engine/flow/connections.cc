@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/flow/connections.h"
 
+#include <rte_prefetch.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -70,6 +72,27 @@ Connections::~Connections() {
   abandon();
 }
 
+// What a segment of each flow will touch is on its way to the cache, too: of tens of thousands of
+// connections none has been here lately.
+void Connections::find(std::span<const FlowTable::Key> keys, std::span<Flow*> flows) {
+  if (table_.size() == 0) return;
+  table_.find(keys, flows);
+  if (pass_->hosts.empty()) return;
+  for (const Flow* flow : flows) {
+    if (flow == nullptr) continue;
+    rte_prefetch0(&pass_->hosts[flow->host]);
+    __builtin_prefetch(&slot_of_reset(flow->address, flow->source_port), 1);
+    if (pass_->answers_at.empty())
+      pass_->answers.prefetch(*pass_->answer_index(flow->host, flow->variant));
+  }
+  for (const Flow* flow : flows) {
+    if (flow == nullptr) continue;
+    const auto leaf = pass_->hosts[flow->host].baseline_leaf;
+    // A burst's leaves would fill the nearest cache.
+    for (size_t at = 0; at < leaf.size(); at += RTE_CACHE_LINE_SIZE) rte_prefetch1(&leaf[at]);
+  }
+}
+
 // --- From the SYN-ACK to the hello ---------------------------------------------------------------
 
 PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms,
@@ -99,7 +122,7 @@ PacketOutcome Connections::on_segment(rte_mbuf* frame, const Segment& segment, u
     // Our ACK was lost and with it the hello: the server repeats its SYN-ACK. Anything else is
     // challenged (RFC 5961 4.2).
     if (ahead == -1 && flow->flight == nullptr && flow->hello_acknowledged == 0) {
-      if (static_cast<FlowState>(flow->state) == FlowState::sweeping)
+      if (table_.side(flow).state == FlowState::sweeping)
         send_acknowledgement(*flow);
       else
         send_hello(*flow);
@@ -186,7 +209,7 @@ PacketOutcome Connections::open_flow(const Segment& segment, uint32_t now_ms) {
   }
   ++answered_;
   flow->host = static_cast<uint32_t>(*host);
-  flow->variant = *variant & 0xffffff;
+  flow->variant = *variant;
   flow->initial_sequence = segment.acknowledgement - 1;
   flow->receive_next = segment.sequence + 1;
   FlowSide& side = table_.side(flow);
@@ -238,8 +261,7 @@ void Connections::send_hello(Flow& flow) {
   const size_t begin = std::min<size_t>(flow.hello_acknowledged, length);
   const size_t end = std::min(length, begin + room);
   side.hello_sent = std::max(side.hello_sent, static_cast<uint16_t>(end));
-  flow.state =
-      static_cast<uint32_t>(end < length ? FlowState::hello_waiting : FlowState::hello_sent);
+  side.state = end < length ? FlowState::hello_waiting : FlowState::hello_sent;
   if (end == begin) return send_acknowledgement(flow);
   send_pieces(flow, std::span(bytes).subspan(begin, end - begin), send_unacknowledged(flow),
               reach(flow).ttl);
@@ -315,10 +337,10 @@ bool Connections::on_acknowledgement(Flow& flow, const Segment& segment, uint32_
   const bool opened = side.window == 0 && segment.window != 0;
   flow.hello_acknowledged = static_cast<uint16_t>(acknowledged);
   side.window = segment.window;
-  const auto state = static_cast<FlowState>(flow.state);
+  const FlowState state = side.state;
   if (state != FlowState::hello_waiting && state != FlowState::hello_sent) return true;
   if (acknowledged == side.hello_bytes) {
-    flow.state = static_cast<uint32_t>(FlowState::answer_waiting);
+    side.state = FlowState::answer_waiting;
     restart_timer(flow, TimerClass::silence, now_ms);
   } else if (state == FlowState::hello_waiting) {
     // A host that takes a byte at a time makes progress, too, but not for ever: then the timer runs
@@ -382,7 +404,7 @@ PacketOutcome Connections::on_data(Flow& flow, rte_mbuf* frame, const Segment& s
   // encrypted with its share.
   const bool hello_arrived =
       !side.hello_retried || flow.tls.encrypted() || flow.hello_acknowledged == side.hello_bytes;
-  if (hello_arrived) flow.state = static_cast<uint32_t>(FlowState::receiving);
+  if (hello_arrived) side.state = FlowState::receiving;
   // A pushed segment is the end of what the server can send now; with Nagle's algorithm (RFC
   // 9293 3.7.4) the rest waits for our ACK.
   const bool pushed = (segment.flags & psh_flag) != 0;
@@ -521,7 +543,7 @@ void Connections::answer_retry(Flow& flow, uint8_t ttl, uint32_t now_ms) {
 // The handshake ends at full TTL, in a segment of its own: what carries the name may not get far.
 void Connections::begin_sweep(Flow& flow, Sweep& sweep, uint32_t now_ms) {
   sweep.connected = true;
-  flow.state = static_cast<uint32_t>(FlowState::sweeping);
+  table_.side(&flow).state = FlowState::sweeping;
   send_acknowledgement(flow);
   timers_.set(table_.index(&flow), TimerClass::sweep, now_ms);
   send_limited_hello(flow, sweep, sweep.first_ttl, now_ms);
@@ -544,11 +566,12 @@ void Connections::send_limited_hello(Flow& flow, Sweep& sweep, uint8_t ttl, uint
 // Something has the hello. Which TTL brought it there is known now, and the rest of the connection
 // is like any other, but for its reach.
 void Connections::note_answer(Flow& flow, const Segment& segment, uint32_t now_ms) {
-  if (static_cast<FlowState>(flow.state) != FlowState::sweeping) return;
+  FlowState& state = table_.side(&flow).state;
+  if (state != FlowState::sweeping) return;
   Sweep& sweep = pass_->sweep(flow.host, flow.variant);
   sweep.answered_ttl = sweep.ttl.load(std::memory_order_relaxed);
   sweep.answer_ttl = segment.ttl;
-  flow.state = static_cast<uint32_t>(FlowState::hello_sent);
+  state = FlowState::hello_sent;
   restart_timer(flow, TimerClass::retransmit_first, now_ms);
 }
 
@@ -636,7 +659,7 @@ void Connections::on_timers(uint32_t now_ms, uint32_t most) {
 
 void Connections::on_timer(Flow& flow, uint32_t now_ms) {
   FlowSide& side = table_.side(&flow);
-  const auto state = static_cast<FlowState>(flow.state);
+  const FlowState state = side.state;
   if (state == FlowState::sweeping) return on_sweep_timer(flow, now_ms);
   const bool sending = state == FlowState::hello_waiting || state == FlowState::hello_sent;
   if (sending && side.retransmissions < limits::retransmissions &&

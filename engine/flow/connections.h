@@ -36,9 +36,7 @@ class Connections {
   void begin_pass(Pass& pass) { pass_ = &pass; }
 
   // Looks up the connections of a burst of segments at once.
-  void find(std::span<const FlowTable::Key> keys, std::span<Flow*> flows) {
-    if (table_.size() > 0) table_.find(keys, flows);
-  }
+  void find(std::span<const FlowTable::Key> keys, std::span<Flow*> flows);
   // Takes the mbuf. What became of it is the return value. now: the worker's clock. found: what
   // find() said; null: it has not been asked, or found none.
   PacketOutcome on_segment(rte_mbuf* frame, const Segment& segment, uint32_t now_ms,
@@ -114,8 +112,9 @@ class Connections {
   }
   // While a sweep goes on, the host has none of it.
   uint32_t send_next(const Flow& flow) {
-    if (static_cast<FlowState>(flow.state) == FlowState::sweeping) return send_unacknowledged(flow);
-    return flow.initial_sequence + 1 + table_.side(&flow).hello_sent;
+    const FlowSide& side = table_.side(&flow);
+    if (side.state == FlowState::sweeping) return send_unacknowledged(flow);
+    return flow.initial_sequence + 1 + side.hello_sent;
   }
   // An answer from the middle is acknowledged there: the host would hear of bytes that it never
   // sent.

@@ -26,14 +26,13 @@ struct alignas(64) Flow {
   uint32_t host;              // its index in the pass
   uint32_t initial_sequence;  // ours: the SYN's
   uint32_t receive_next;      // RCV.NXT
-  uint32_t variant : 24;
-  uint32_t state : 8;  // FlowState
+  uint32_t variant;
   uint16_t source_port;
   uint16_t hello_acknowledged;  // bytes of the hellos: SND.UNA - initial_sequence - 1
 };
 static_assert(sizeof(Flow) == 64);
 
-// Kept apart from the flow, by the same index: timers and what only transmissions need.
+// Kept apart from the flow, by the same index: timers, and mostly what only transmissions need.
 struct FlowSide {
   uint32_t next, previous;           // in the timer list
   uint32_t deadline_ms, started_ms;  // on the worker's clock
@@ -49,6 +48,7 @@ struct FlowSide {
   uint8_t acknowledgement_owed : 1;
   uint8_t hello_retried : 1;  // a HelloRetryRequest heads the flight, and is answered
   uint8_t held_segments;
+  FlowState state;
 };
 static_assert(sizeof(FlowSide) == 32);
 

@@ -7,6 +7,7 @@
 #include <rte_prefetch.h>
 
 #include <array>
+#include <numeric>
 #include <stdexcept>
 
 #include "engine/limits.h"
@@ -30,10 +31,10 @@ FlowTable::FlowTable(const std::string& name, uint32_t capacity) : capacity_(cap
   if (hash_ == nullptr)
     throw std::runtime_error("no memory for a flow table of " + std::to_string(capacity) +
                              " connections: " + rte_strerror(rte_errno));
-  // Positions of keys are the indices of flows, so there is no second look-up and no free list.
-  const auto positions = static_cast<size_t>(rte_hash_max_key_id(hash_)) + 1;
-  flows_ = std::make_unique<Flow[]>(positions);
-  sides_.resize(positions);
+  flows_ = std::make_unique<Flow[]>(capacity);
+  sides_.resize(capacity);
+  free_.resize(capacity);
+  std::iota(free_.rbegin(), free_.rend(), 0);
 }
 
 FlowTable::~FlowTable() {
@@ -42,43 +43,43 @@ FlowTable::~FlowTable() {
 
 Flow* FlowTable::find(uint32_t address, uint16_t source_port) {
   const Key key{address, source_port};
-  const int32_t position = rte_hash_lookup(hash_, &key);
-  return position < 0 ? nullptr : &flows_[position];
+  void* flow = nullptr;
+  return rte_hash_lookup_data(hash_, &key, &flow) < 0 ? nullptr : static_cast<Flow*>(flow);
 }
 
 void FlowTable::find(std::span<const Key> keys, std::span<Flow*> flows) {
   std::array<const void*, limits::burst> pointers;
-  std::array<int32_t, limits::burst> positions;
+  std::array<void*, limits::burst> found;
   for (size_t i = 0; i < keys.size(); ++i) pointers[i] = &keys[i];
-  rte_hash_lookup_bulk(hash_, pointers.data(), static_cast<uint32_t>(keys.size()),
-                       positions.data());
+  uint64_t hits = 0;
+  rte_hash_lookup_bulk_data(hash_, pointers.data(), static_cast<uint32_t>(keys.size()), &hits,
+                            found.data());
   for (size_t i = 0; i < keys.size(); ++i) {
-    flows[i] = positions[i] < 0 ? nullptr : &flows_[positions[i]];
-    if (positions[i] < 0) continue;
+    flows[i] = (hits >> i & 1) == 0 ? nullptr : static_cast<Flow*>(found[i]);
+    if (flows[i] == nullptr) continue;
     rte_prefetch0(flows[i]);
-    rte_prefetch0(&sides_[positions[i]]);
+    rte_prefetch0(&side(flows[i]));
   }
 }
 
 Flow* FlowTable::open(uint32_t address, uint16_t source_port) {
-  if (size_ >= capacity_) return nullptr;
+  if (free_.empty()) return nullptr;
   const Key key{address, source_port};
-  const int32_t position = rte_hash_add_key(hash_, &key);
-  if (position < 0) return nullptr;
-  ++size_;
-  Flow& flow = flows_[position];
-  flow = Flow{};
-  flow.address = address;
-  flow.source_port = source_port;
-  sides_[position] = FlowSide{};
-  return &flow;
+  Flow* const flow = &flows_[free_.back()];
+  if (rte_hash_add_key_data(hash_, &key, flow) != 0) return nullptr;
+  free_.pop_back();
+  *flow = Flow{};
+  flow->address = address;
+  flow->source_port = source_port;
+  side(flow) = FlowSide{};
+  return flow;
 }
 
 void FlowTable::close(Flow* flow) {
   const Key key{flow->address, flow->source_port};
   rte_hash_del_key(hash_, &key);
   flow->address = 0;  // nobody's: see check()
-  --size_;
+  free_.push_back(index(flow));
 }
 
 }  // namespace steppe

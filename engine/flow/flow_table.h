@@ -24,7 +24,7 @@ class FlowTable {
   FlowTable& operator=(const FlowTable&) = delete;
 
   uint32_t capacity() const { return capacity_; }
-  uint32_t size() const { return size_; }
+  uint32_t size() const { return capacity_ - static_cast<uint32_t>(free_.size()); }
   Flow* find(uint32_t address, uint16_t source_port);
   // Where find() would look for many keys at once, in the time that the slowest of them takes; the
   // flows are on their way to the cache. At most limits::burst keys; both spans of one length.
@@ -50,10 +50,13 @@ class FlowTable {
   std::vector<FlowSide>& sides() { return sides_; }
 
  private:
-  uint32_t capacity_, size_ = 0;
+  uint32_t capacity_;
   rte_hash* hash_;
   std::unique_ptr<Flow[]> flows_;
   std::vector<FlowSide> sides_;
+  // Indices. The last one that was closed is opened first, while it is still in a cache; rte_hash
+  // gives its own positions out in turn, each as cold as it can be.
+  std::vector<uint32_t> free_;
 };
 
 }  // namespace steppe

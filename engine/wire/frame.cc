@@ -8,21 +8,42 @@
 namespace steppe {
 namespace {
 
-void write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, uint16_t total_bytes,
-                     rte_be32_t destination) {
-  std::memset(ip, 0, sizeof *ip);
+// What of a packet is not the endpoint's.
+struct Packet {
+  uint8_t protocol;
+  uint16_t bytes;  // with its header
+  rte_be32_t destination;
+  Reach reach = {};
+};
+
+// Returns the sum over source and destination, which are in TCP's checksum, too.
+uint32_t write_ip_header(rte_ipv4_hdr* ip, const Endpoint& endpoint, const Packet& packet) {
+  const rte_be32_t source = rte_cpu_to_be_32(endpoint.address);
+  const uint32_t addresses = checksum_words(source) + checksum_words(packet.destination);
+  const uint8_t ttl = packet.reach.ttl != 0 ? packet.reach.ttl : endpoint.ttl;
+  const rte_be16_t bytes = rte_cpu_to_be_16(packet.bytes);
+  const rte_be16_t identification = rte_cpu_to_be_16(packet.reach.identification);
   ip->version_ihl = RTE_IPV4_VHL_DEF;
-  ip->total_length = rte_cpu_to_be_16(total_bytes);
+  ip->type_of_service = 0;
+  ip->total_length = bytes;
+  ip->packet_id = identification;
   // No "don't fragment": a path with a small MTU may split the hello rather than lose it.
-  ip->time_to_live = endpoint.ttl;
-  ip->next_proto_id = IPPROTO_TCP;
-  ip->src_addr = rte_cpu_to_be_32(endpoint.address);
-  ip->dst_addr = destination;
+  ip->fragment_offset = 0;
+  ip->time_to_live = ttl;
+  ip->next_proto_id = packet.protocol;
+  ip->hdr_checksum = static_cast<uint16_t>(~fold_checksum(
+      rte_cpu_to_be_16(RTE_IPV4_VHL_DEF << 8) + bytes + identification +
+      rte_cpu_to_be_16(static_cast<uint16_t>(ttl << 8 | packet.protocol)) + addresses));
+  ip->src_addr = source;
+  ip->dst_addr = packet.destination;
+  return addresses;
 }
 
-void limit(rte_ipv4_hdr* ip, Reach reach) {
-  if (reach.ttl != 0) ip->time_to_live = reach.ttl;
-  ip->packet_id = rte_cpu_to_be_16(reach.identification);
+void write_ethernet_header(rte_ether_hdr* ethernet, const Endpoint& endpoint,
+                           const rte_ether_addr& next_hop) {
+  ethernet->dst_addr = next_hop;
+  ethernet->src_addr = endpoint.mac;
+  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
 }
 
 // RFC 9293 3.1, RFC 7323 2.2, RFC 2018 2, in the order in which Windows sends them.
@@ -46,17 +67,17 @@ SynTemplate::SynTemplate(const Endpoint& endpoint) {
   auto* ethernet = reinterpret_cast<rte_ether_hdr*>(bytes_);
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
   auto* tcp = reinterpret_cast<rte_tcp_hdr*>(ip + 1);
-  ethernet->src_addr = endpoint.mac;
-  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
-  write_ip_header(ip, endpoint, syn_frame_bytes - sizeof(rte_ether_hdr), 0);
+  write_ethernet_header(ethernet, endpoint, {});
+  const uint32_t source =
+      write_ip_header(ip, endpoint, {IPPROTO_TCP, syn_frame_bytes - sizeof *ethernet, 0});
   tcp->dst_port = rte_cpu_to_be_16(endpoint.target_port);
   tcp->data_off = 32 / 4 << 4;
   tcp->tcp_flags = RTE_TCP_SYN_FLAG;
   tcp->rx_win = rte_cpu_to_be_16(syn_window);
   std::memcpy(tcp + 1, syn_options, sizeof syn_options);
-  ip_sum_ = rte_raw_cksum(ip, sizeof *ip);
-  tcp_sum_ = rte_raw_cksum(tcp, 32) + checksum_words(ip->src_addr) + rte_cpu_to_be_16(IPPROTO_TCP) +
-             rte_cpu_to_be_16(32);
+  ip->hdr_checksum = 0;
+  ip_sum_ = checksum_sum(ip, sizeof *ip);
+  tcp_sum_ = checksum_sum(tcp, 32) + source + rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16(32);
 }
 
 void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_addr& next_hop,
@@ -66,24 +87,30 @@ void write_segment(rte_mbuf* frame, const Endpoint& endpoint, const rte_ether_ad
   auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
   auto* tcp = reinterpret_cast<rte_tcp_hdr*>(ip + 1);
-  ethernet->dst_addr = next_hop;
-  ethernet->src_addr = endpoint.mac;
-  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
-  write_ip_header(ip, endpoint, static_cast<uint16_t>(frame_bytes - sizeof *ethernet),
-                  rte_cpu_to_be_32(host));
-  limit(ip, reach);
-  ip->hdr_checksum = rte_ipv4_cksum(ip);
-  tcp->src_port = rte_cpu_to_be_16(source_port);
-  tcp->dst_port = rte_cpu_to_be_16(endpoint.target_port);
-  tcp->sent_seq = rte_cpu_to_be_32(sequence);
-  tcp->recv_ack = rte_cpu_to_be_32(acknowledgement);
-  tcp->data_off = 20 / 4 << 4;
+  write_ethernet_header(ethernet, endpoint, next_hop);
+  const auto ip_bytes = static_cast<uint16_t>(frame_bytes - sizeof *ethernet);
+  const uint32_t addresses =
+      write_ip_header(ip, endpoint, {IPPROTO_TCP, ip_bytes, rte_cpu_to_be_32(host), reach});
+  const rte_be16_t from = rte_cpu_to_be_16(source_port);
+  const rte_be16_t to = rte_cpu_to_be_16(endpoint.target_port);
+  const rte_be32_t sent = rte_cpu_to_be_32(sequence);
+  const rte_be32_t received = rte_cpu_to_be_32(acknowledgement);
+  constexpr uint8_t data_offset = sizeof *tcp / 4 << 4;
+  tcp->src_port = from;
+  tcp->dst_port = to;
+  tcp->sent_seq = sent;
+  tcp->recv_ack = received;
+  tcp->data_off = data_offset;
   tcp->tcp_flags = flags;
   tcp->rx_win = rte_cpu_to_be_16(window);
-  tcp->cksum = 0;
   tcp->tcp_urp = 0;
   if (!payload.empty()) std::memcpy(tcp + 1, payload.data(), payload.size());
-  tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
+  tcp->cksum = static_cast<uint16_t>(
+      ~fold_checksum(addresses + rte_cpu_to_be_16(IPPROTO_TCP) +
+                     rte_cpu_to_be_16(static_cast<uint16_t>(ip_bytes - sizeof *ip)) + from + to +
+                     checksum_words(sent) + checksum_words(received) +
+                     rte_cpu_to_be_16(static_cast<uint16_t>(data_offset << 8 | flags)) +
+                     rte_cpu_to_be_16(window) + checksum_sum(payload.data(), payload.size())));
   frame->data_len = frame_bytes;
   frame->pkt_len = frame_bytes;
 }
@@ -94,13 +121,10 @@ void write_echo_request(rte_mbuf* frame, const Endpoint& endpoint, const rte_eth
   auto* ethernet = rte_pktmbuf_mtod(frame, rte_ether_hdr*);
   auto* ip = reinterpret_cast<rte_ipv4_hdr*>(ethernet + 1);
   auto* icmp = reinterpret_cast<rte_icmp_hdr*>(ip + 1);
-  ethernet->dst_addr = next_hop;
-  ethernet->src_addr = endpoint.mac;
-  ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
-  write_ip_header(ip, endpoint, echo_frame_bytes - sizeof *ethernet, rte_cpu_to_be_32(host));
-  ip->next_proto_id = IPPROTO_ICMP;
-  limit(ip, reach);
-  ip->hdr_checksum = rte_ipv4_cksum(ip);
+  write_ethernet_header(ethernet, endpoint, next_hop);
+  write_ip_header(
+      ip, endpoint,
+      {IPPROTO_ICMP, echo_frame_bytes - sizeof *ethernet, rte_cpu_to_be_32(host), reach});
   icmp->icmp_type = RTE_IP_ICMP_ECHO_REQUEST;
   icmp->icmp_code = 0;
   icmp->icmp_cksum = 0;
@@ -108,7 +132,7 @@ void write_echo_request(rte_mbuf* frame, const Endpoint& endpoint, const rte_eth
   icmp->icmp_seq_nb = rte_cpu_to_be_16(sequence);
   const rte_be32_t data = rte_cpu_to_be_32(cookie);
   std::memcpy(icmp + 1, &data, sizeof data);
-  icmp->icmp_cksum = static_cast<uint16_t>(~rte_raw_cksum(icmp, sizeof *icmp + sizeof data));
+  icmp->icmp_cksum = static_cast<uint16_t>(~checksum_sum(icmp, sizeof *icmp + sizeof data));
   frame->data_len = echo_frame_bytes;
   frame->pkt_len = echo_frame_bytes;
 }
@@ -124,8 +148,10 @@ bool tcp_checksum_holds(const rte_mbuf* frame, const rte_ipv4_hdr* ip, const rte
   // 1071 1).
   const auto tcp_bytes =
       static_cast<uint16_t>(rte_be_to_cpu_16(ip->total_length) - rte_ipv4_hdr_len(ip));
-  const uint16_t pseudo_header = rte_ipv4_phdr_cksum(ip, 0);
-  return fold_checksum(uint32_t{rte_raw_cksum(tcp, tcp_bytes)} + pseudo_header) == 0xffff ||
+  const uint16_t pseudo_header =
+      fold_checksum(checksum_words(ip->src_addr) + checksum_words(ip->dst_addr) +
+                    rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16(tcp_bytes));
+  return fold_checksum(checksum_sum(tcp, tcp_bytes) + pseudo_header) == 0xffff ||
          tcp->cksum == pseudo_header;
 }
 
@@ -178,7 +204,7 @@ FrameKind read_tcp(const rte_mbuf* frame, const rte_ipv4_hdr* ip, uint16_t ip_he
 FrameKind read_echo_reply(const rte_ipv4_hdr* ip, const uint8_t* at, size_t bytes,
                           EchoReply& echo) {
   if (bytes < sizeof(rte_icmp_hdr) + sizeof(rte_be32_t)) return FrameKind::other;
-  if (static_cast<uint16_t>(~rte_raw_cksum(at, bytes)) != 0) return FrameKind::bad_checksum;
+  if (checksum_sum(at, bytes) != 0xffff) return FrameKind::bad_checksum;
   const auto* icmp = reinterpret_cast<const rte_icmp_hdr*>(at);
   rte_be32_t data;
   std::memcpy(&data, icmp + 1, sizeof data);
@@ -199,7 +225,7 @@ FrameKind read_icmp(const rte_ipv4_hdr* ip, uint16_t ip_header_bytes, uint16_t i
   // Destination unreachable, time exceeded, parameter problem; the rest is not about us.
   if (at[0] != 3 && at[0] != 11 && at[0] != 12) return FrameKind::other;
   if (bytes < 8 + sizeof(rte_ipv4_hdr) + 8) return FrameKind::malformed;
-  if (static_cast<uint16_t>(~rte_raw_cksum(at, bytes)) != 0) return FrameKind::bad_checksum;
+  if (checksum_sum(at, bytes) != 0xffff) return FrameKind::bad_checksum;
   const auto* quoted = reinterpret_cast<const rte_ipv4_hdr*>(at + 8);
   const size_t quoted_header_bytes = rte_ipv4_hdr_len(quoted);
   if (quoted_header_bytes < sizeof *quoted || bytes < 8 + quoted_header_bytes + 8)
@@ -264,7 +290,7 @@ ReceivedFrame read_frame(const rte_mbuf* frame, const Endpoint& endpoint) {
     received.kind = FrameKind::other;
     return received;
   }
-  if (static_cast<uint16_t>(~rte_raw_cksum(ip, ip_header_bytes)) != 0) {
+  if (checksum_sum(ip, ip_header_bytes) != 0xffff) {
     received.kind = FrameKind::bad_checksum;
     return received;
   }

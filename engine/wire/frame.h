@@ -14,6 +14,8 @@
 #include <optional>
 #include <span>
 
+#include "engine/wire/checksum.h"
+
 namespace steppe {
 
 // Who we are on the wire; the same for every frame of a port.
@@ -37,17 +39,6 @@ inline constexpr uint16_t echo_frame_bytes = 14 + 20 + 8 + 4;
 inline constexpr uint16_t syn_window = 64240;
 inline constexpr uint16_t segment_window = 65535;
 inline constexpr uint8_t window_scale = 2;
-
-// RFC 1071: sums of 16-bit words, in any byte order, are added up in 32 bits and folded at the end.
-inline uint16_t fold_checksum(uint32_t sum) {
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
-}
-// The two words of a value as they lie in memory.
-inline uint32_t checksum_words(rte_be32_t value) {
-  return (value & 0xffff) + (value >> 16);
-}
 
 // A SYN as a common desktop sends it (MSS 1460, window scale 2, SACK permitted), with everything
 // that does not depend on the probe filled in and summed up.
