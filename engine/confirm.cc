@@ -36,7 +36,7 @@ void Campaign::confirm_once(uint32_t try_number) {
   std::vector<uint32_t> step_columns;
   std::vector<uint64_t> questions(hosts);  // by host: where they gather, the rate must know
   std::vector<std::vector<Sequence>> shares(runner_->workers());
-  uint32_t sequences = 0, variants = 1;
+  uint32_t variants = 1;
   for (uint32_t host = 0; host < hosts; ++host) {
     answers_at[host] = step_columns.size() * asks_per_step;
     std::vector<uint32_t> tests;
@@ -58,13 +58,11 @@ void Campaign::confirm_once(uint32_t try_number) {
       ++questions[host];
     }
     const uint32_t address = round_->addresses()[host];
-    shares[worker_of(address, runner_->workers())].push_back(
-        {host, address, steps, answers_at[host]});
-    ++sequences;
+    shares[next_worker(address)].push_back({host, address, steps, answers_at[host]});
     variants = std::max(variants, steps * asks_per_step);
   }
   answers_at[hosts] = step_columns.size() * asks_per_step;
-  if (sequences == 0) return;
+  if (step_columns.empty()) return;
 
   AnswerMap answers(answers_at[hosts]);
   Pass pass = new_pass(round_->address_set(), round_->plans(), answers, variants);

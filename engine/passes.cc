@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 
 #include "engine/limits.h"
@@ -25,6 +26,18 @@ Slice Campaign::slice(uint32_t worker) const {
           .hosts = HostShare::of(first, first + workers, runner_->workers())};
 }
 
+// Of the device that visits a host.
+uint32_t Campaign::first_worker(uint32_t address) const {
+  const uint32_t worker = worker_of(address, runner_->workers());
+  return worker - slice(worker).worker;
+}
+
+// Deals what one worker alone must ask: in turns, among those whose device visits the host.
+uint32_t Campaign::next_worker(uint32_t address) {
+  const uint32_t first = first_worker(address);
+  return first + workers_dealt_++ % slice(first).workers;
+}
+
 uint32_t Campaign::settle_ms(bool last_pass) const {
   const auto cooldown_ms = static_cast<uint32_t>(config_.cooldown_s * 1000);
   return last_pass ? cooldown_ms : std::min(cooldown_ms, between_passes_ms);
@@ -36,10 +49,12 @@ double Campaign::polite(std::span<const uint32_t> addresses,
                         std::span<const uint64_t> questions) const {
   std::map<uint32_t, uint64_t> subnets, systems;
   uint64_t busiest_host = 0, total = 0;
+  std::vector<uint64_t> of_device(runner_->workers());  // by its first worker
   for (size_t host = 0; host < addresses.size(); ++host) {
     const uint32_t address = addresses[host];
     busiest_host = std::max(busiest_host, questions[host]);
     total += questions[host];
+    of_device[first_worker(address)] += questions[host];
     subnets[address >> 8] += questions[host];
     const auto found = found_.find(address);
     if (found != found_.end() && found->second.as_number != 0)
@@ -50,7 +65,15 @@ double Campaign::polite(std::span<const uint32_t> addresses,
     for (const auto& [group, members] : groups) most = std::max(most, members);
     return most;
   };
-  return std::min({polite_rate(config_.pairs_per_host_per_second, busiest_host, total),
+  // Each device has its workers' share of the rate, and the share of the hosts that happens to be
+  // its own: the one with the fewest for its rate must not ask them too fast.
+  double evenness = total == 0 ? 1 : std::numeric_limits<double>::infinity();
+  for (uint32_t worker = 0; worker < of_device.size(); ++worker)
+    if (of_device[worker] > 0)
+      evenness = std::min(evenness, static_cast<double>(of_device[worker] * of_device.size()) /
+                                        static_cast<double>(total * slice(worker).workers));
+  return evenness *
+         std::min({polite_rate(config_.pairs_per_host_per_second, busiest_host, total),
                    polite_rate(config_.probes_per_subnet_per_second, busiest(subnets), total),
                    polite_rate(config_.probes_per_as_per_second, busiest(systems), total)});
 }

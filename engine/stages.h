@@ -136,6 +136,8 @@ class Campaign {
                 const std::function<void(std::span<const Observation>)>& write_same = nullptr);
   // The worker's part of a list that all of them walk.
   Slice slice(uint32_t worker) const;
+  uint32_t first_worker(uint32_t address) const;
+  uint32_t next_worker(uint32_t address);
   // Seconds of this campaign, on its clock.
   double elapsed_s() const { return config_.clock->elapsed_s() - begun_s_; }
   uint32_t announcer(uint32_t address) const {
@@ -174,6 +176,7 @@ class Campaign {
   StageCost cost_before_;  // of this stage
   std::vector<StageCost> stage_costs_;
   uint64_t passes_begun_ = 0;
+  uint32_t workers_dealt_ = 0;
   uint64_t to_trace_ = 0, traced_ = 0;  // pairs
   std::set<Link> injecting_links_;      // that were located so far
 

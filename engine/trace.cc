@@ -287,7 +287,7 @@ bool Campaign::sweep_once(std::span<TracePair> pairs, const TracePlan& plan, int
   pass.sweep_lanes = plan.flow_lanes;
   std::vector<std::vector<RepeatedList::Item>> shares(runner_->workers());
   for (const RepeatedList::Item& item : items)
-    shares[worker_of(item.target.address, runner_->workers())].push_back(item);
+    shares[next_worker(item.target.address)].push_back(item);
   std::vector<std::unique_ptr<WorkList>> lists;
   for (auto& share : shares)
     lists.push_back(std::make_unique<RepeatedList>(std::move(share), answers, config_.probes,
@@ -345,13 +345,10 @@ bool Campaign::look_behind(std::span<TracePair> pairs) {
           open.push_back({host, variant});
     }
     if (open.empty()) break;
-    std::vector<std::vector<PairTarget>> shares(runner_->workers());
-    for (const PairTarget& pair : open)
-      shares[worker_of(address_list[pair.host], runner_->workers())].push_back(pair);
     std::vector<std::unique_ptr<WorkList>> lists;
-    for (const auto& share : shares)
-      lists.push_back(std::make_unique<PairList>(address_list, share, path_variants, answers,
-                                                 round_->record.seed + turn, Slice{}));
+    for (uint32_t worker = 0; worker < runner_->workers(); ++worker)
+      lists.push_back(std::make_unique<PairList>(address_list, open, path_variants, answers,
+                                                 round_->record.seed + turn, slice(worker)));
     const bool whole = run_pass(
         pass, lists, std::min(polite(address_list, open), rate), std::min(late_ms, settle_ms(true)),
         UINT64_MAX, [](const Observation&) { return Asked{}; }, [](std::vector<Judgement>&) {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection: a cache line for what every segment touches, and a half for the rest.
+// One connection: a cache line for most of what every segment touches, and a half for the rest.
 #pragma once
 
 #include <rte_mbuf.h>

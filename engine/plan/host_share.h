@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which workers visit a host: those of one device, so that all that is said of a host was seen on
-// one way, in every stage and every round.
+// one way, in every stage, and in every round with the same devices in the same order.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ inline uint32_t host_hash(uint32_t address) {
   return address * uint32_t{0x9e3779b9};
 }
 
-// Who alone asks a host what belongs together: a name between its controls, a trace and its hops.
+// One of so many workers; its device is the host's.
 inline uint32_t worker_of(uint32_t address, uint32_t workers) {
   return static_cast<uint32_t>(uint64_t{host_hash(address)} * workers >> 32);
 }

@@ -142,8 +142,14 @@ Port::Port(const PortsConfig& config, uint16_t number)
     device_->filter = std::make_unique<XdpFilter>(config_.interface, device_->interface.index);
   }
   if (!address)
-    throw OperatorError("no source address: give one with -S that the network routes back here");
+    throw OperatorError("no source address" + for_device() +
+                        ": give one with -S that the network routes back here");
   endpoint_.address = *address;
+}
+
+std::string Port::for_device() const {
+  const std::string name = config_.interface + config_.pci + config_.vdev;
+  return name.empty() ? "" : " for " + name;
 }
 
 void Port::open(const Route& route, std::span<const unsigned> lcores, const Clock& clock,
@@ -227,8 +233,8 @@ void Port::open_device(const PortLog& log) {
                " rx 1 tx 1";
   else if (facts.channels > config_.workers)
     unserved = "it has " + std::to_string(facts.channels) + " channels; --cores " +
-               std::to_string(facts.channels) + ", or ethtool -L " + config_.interface +
-               " combined " + std::to_string(config_.workers);
+               std::to_string(facts.channels * shared_.devices.size()) + ", or ethtool -L " +
+               config_.interface + " combined " + std::to_string(config_.workers);
   if (const std::string range = kernel_port_range(); device_->shared_address && !range.empty()) {
     unsigned kernel_first = 0, kernel_last = 0;
     std::istringstream(range) >> kernel_first >> kernel_last;
@@ -340,9 +346,10 @@ void Port::configure_device(uint16_t queues) {
   rte_eth_dev_info info{};
   check(rte_eth_dev_info_get(id_, &info), "device information");
   if (queues > info.max_rx_queues || queues > info.max_tx_queues)
-    throw OperatorError("the device has " +
-                        std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
-                        " queues: use --cores with at most as many");
+    throw OperatorError(
+        "too many workers" + for_device() + ": it has " +
+        std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
+        " queues, and takes as many workers at most; --cores is how many all devices have");
   rte_eth_conf conf{};
   const uint64_t tcp = RTE_ETH_RSS_NONFRAG_IPV4_TCP & info.flow_type_rss_offloads;
   if (queues > 1 && tcp != 0) {
@@ -413,9 +420,9 @@ void Port::resolve_next_hops(const PrefixSet& targets) {
   const auto gateway =
       config_.gateway_address ? config_.gateway_address : device_->interface.gateway;
   if (!gateway)
-    throw OperatorError(
-        "no gateway is known: give its MAC address with -G, or its IP address with "
-        "--gateway-ip");
+    throw OperatorError("no gateway is known" + for_device() +
+                        ": give its MAC address with -G, or its IP address with "
+                        "--gateway-ip");
   const auto answers = ask({*gateway});
   if (answers.empty())
     throw OperatorError("the gateway " + format_address(*gateway) +

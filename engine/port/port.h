@@ -88,9 +88,9 @@ class Port {
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
-  // Starts the device; DPDK has been started. lcores: one for each worker, and one more for a peer,
-  // which runs by `clock` while the port is open; if that is stepped, it is the worker's to step.
-  // Throws OperatorError with advice: no such device, no answer from the gateway.
+  // Starts the device; DPDK has been started. lcores: one for each worker at least, and one more
+  // for a peer, which runs by `clock` while the port is open; if that is stepped, it is the
+  // worker's to step. Throws OperatorError with advice: no such device, no answer from the gateway.
   void open(const Route& route, std::span<const unsigned> lcores, const Clock& clock,
             const PortLog& log);
 
@@ -115,6 +115,8 @@ class Port {
 
  private:
   struct Device;
+  // " for eth0", for messages.
+  std::string for_device() const;
   void open_device(const PortLog& log);
   void open_peer(const Clock& clock);
   void configure_device(uint16_t queues);

@@ -15,9 +15,11 @@ namespace steppe {
 
 class Ports {
  public:
-  // Starts DPDK (once per process) and every device; nothing before all of them have been found.
-  // Throws OperatorError, as Port does.
+  // Starts DPDK (once per process) and every device; nothing before the kernel knows all
+  // interfaces. Throws OperatorError, as Port does.
   Ports(PortsConfig config, const Route& route, const Clock& clock, const PortLog& log);
+  Ports(const Ports&) = delete;
+  Ports& operator=(const Ports&) = delete;
 
   // What one worker has: a queue, and an lcore to run on.
   struct Queue {

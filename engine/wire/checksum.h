@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Internet checksum (RFC 1071): sums of 16-bit words as they lie in memory, added up in 32 bits
-// and folded at the end. What stands in both halves of a sum is the sender's, or the receiver's.
+// and folded at the end.
 //
 // Headers that are being written are summed up from the values that go into them. To read them back
 // in long words would wait until every short store to them is done (Intel 64 and IA-32

@@ -68,7 +68,9 @@ enum class CertificateKind : uint8_t {
 struct CertificateSpec {
   CertificateKind kind = CertificateKind::trusted;
   KeyKind key = KeyKind::rsa_2048;
-  KeyKind issuer_key = KeyKind::ecdsa_p256;  // of who signs the leaf, and of the intermediates above
+  // Of the intermediates. ECDSA, that is, but for the first one below the RSA root, if it has
+  // others below it.
+  KeyKind issuer_key = KeyKind::ecdsa_p256;
   uint8_t intermediates = 1;                // between leaf and root, 0 to 3
   bool intermediates_left_out = false;      // the chain that is sent is the leaf alone
   uint32_t distinct = 0;                    // so many different leaves for the group; 0: one a host

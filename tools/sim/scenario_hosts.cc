@@ -77,8 +77,8 @@ void check_intermediates(const Node& node, const CertificateSpec& certificate) {
 }
 
 CertificateSpec read_certificate(const Node& node, uint32_t hosts) {
-  node.allow({"kind", "key", "issuer-key", "intermediates", "intermediates-left-out", "distinct", "rotates",
-              "renewed-after-s", "other-leaf"});
+  node.allow({"kind", "key", "issuer-key", "intermediates", "intermediates-left-out", "distinct",
+              "rotates", "renewed-after-s", "other-leaf"});
   CertificateSpec certificate;
   if (const auto kind = node.find("kind")) certificate.kind = kind->one_of(certificate_kinds);
   if (const auto key = node.find("key")) certificate.key = key->one_of(key_kinds);

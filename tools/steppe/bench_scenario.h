@@ -8,7 +8,7 @@
 
 namespace steppe {
 
-// A scenario (tools/sim/scenario.h) with so many hosts, at most 60,000. issuer_key: of who signs
+// A scenario (tools/sim/scenario.h) with so many hosts, at most 65,000. issuer_key: of who signs
 // their leaves, in its words.
 std::string bench_scenario(uint32_t hosts, std::string_view issuer_key = "ecdsa-p256");
 

@@ -16,7 +16,7 @@ struct CampaignOptions {
   CampaignConfig campaign;
   std::unique_ptr<HelloFile> hello_file;        // --hello-file: what campaign.hellos point into
   std::unique_ptr<Clock> clock;                 // campaign.clock
-  std::unique_ptr<SimulatedCountry> simulated;  // --sim: campaign.port.peer
+  std::unique_ptr<SimulatedCountry> simulated;  // --sim: campaign.ports.peer
   bool help = false;                            // was asked for and printed: nothing to do
   std::string nothing_to_do;                    // in words; "": there is something
   std::string opening;                          // the log's first line

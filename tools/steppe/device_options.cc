@@ -45,16 +45,18 @@ std::vector<DeviceConfig> named_devices(const DeviceFlags& f) {
   std::vector<DeviceConfig> devices;
   std::set<std::string> names;
   const auto add = [&](const char* flag, const std::vector<std::string>& given,
-                       std::string DeviceConfig::*member) {
+                       std::string DeviceConfig::*member, std::string_view example) {
     for (const std::string& name : given) {
-      if (!names.insert(name).second)
-        reject_value(flag, name, "is given twice: each device once", "eth0,eth1");
+      if (name.empty()) reject_value(flag, "\"\"", "must name a device", example);
+      // Of --vdev, what follows the first comma are arguments.
+      if (!names.insert(name.substr(0, name.find(','))).second)
+        reject_value(flag, name, "is there twice: name each device once", example);
       devices.emplace_back().*member = name;
     }
   };
-  add("--interface", f.interfaces, &DeviceConfig::interface);
-  add("--pci", f.pci, &DeviceConfig::pci);
-  add("--vdev", f.vdevs, &DeviceConfig::vdev);
+  add("--interface", f.interfaces, &DeviceConfig::interface, "eth0");
+  add("--pci", f.pci, &DeviceConfig::pci, "0000:81:00.0");
+  add("--vdev", f.vdevs, &DeviceConfig::vdev, "net_tap0,iface=dtap0");
   return devices;
 }
 
@@ -64,10 +66,11 @@ void deal(const char* flag, const std::vector<std::string>& given, bool shared, 
           std::optional<Value> DeviceConfig::*member, std::vector<DeviceConfig>& devices) {
   if (given.empty()) return;
   if (given.size() != devices.size() && !(shared && given.size() == 1))
-    throw OperatorError(std::string(flag) + " is given " + std::to_string(given.size()) +
-                        " times for " + std::to_string(devices.size()) +
-                        (devices.size() == 1 ? " device: give it once"
-                                             : " devices: give it for each, in their order"));
+    throw OperatorError(std::string(flag) + ": " + std::to_string(given.size()) +
+                        (given.size() == 1 ? " value" : " values") + " for " +
+                        std::to_string(devices.size()) +
+                        (devices.size() == 1 ? " device: give one"
+                                             : " devices: give one for each, in their order"));
   for (size_t i = 0; i < devices.size(); ++i)
     devices[i].*member = read(given[given.size() == 1 ? 0 : i]);
 }
@@ -79,7 +82,7 @@ rte_ether_addr read_mac(const std::string& text) {
   return mac;
 }
 
-// So many workers at least one to a device, the first ones get what is over.
+// Every device has a worker at least; what cannot be shared out evenly goes to the first ones.
 void deal_cores(const std::string& cores, std::vector<DeviceConfig>& devices) {
   if (cores.empty()) return;
   const uint64_t workers = whole_number("--cores", cores, 1, 64, "1"), count = devices.size();

@@ -25,13 +25,12 @@ std::string local_host_name() {
   return name;
 }
 
-// What was said of each device, with commas; null: nothing.
+// What was said of the device, null: nothing; of several devices a list of that.
 template <typename Text>
 Row of_devices(const PortsConfig& ports, const Text& text) {
-  std::vector<std::string> words;
-  for (const DeviceConfig& device : ports.devices)
-    if (std::string word = text(device); !word.empty()) words.push_back(std::move(word));
-  return words.empty() ? Row(nullptr) : Row(fmt::format("{}", fmt::join(words, ",")));
+  Row words = Row::array();
+  for (const DeviceConfig& device : ports.devices) words.push_back(text_or_null(text(device)));
+  return words.size() == 1 ? words[0] : words;
 }
 
 std::string gateway_mac(const DeviceConfig& device) {

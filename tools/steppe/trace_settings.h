@@ -16,7 +16,7 @@ struct TraceFlags {
 };
 
 void declare_trace(CommandLine& line, TraceFlags& f);
-// REQUIRES that config.target_port and config.port were read. simulated: no router is spared unless
+// REQUIRES that config.target_port and config.ports were read. simulated: no router is spared unless
 // a limit was given. Throws OperatorError.
 void read_trace(const TraceFlags& f, bool simulated, CampaignConfig& config);
 

@@ -261,15 +261,21 @@ TEST(ScanOptions, SeveralDevicesShareTheCores) {
 
 TEST(ScanOptions, DevicesThatDoNotFitTogetherAreRefused) {
   EXPECT_EQ(error_of(with({"-i", "eth0"})),
-            "--interface eth0: is given twice: each device once, e.g. --interface eth0,eth1");
+            "--interface eth0: is there twice: name each device once, e.g. --interface eth0");
+  EXPECT_EQ(error_of(with({"-i", ""})),
+            "--interface \"\": must name a device, e.g. --interface eth0");
+  EXPECT_EQ(error_of({"198.51.100.0/24", "--sni", "a.com", "--db", "x", "--vdev",
+                      "net_tap0,iface=a", "--vdev", "net_tap0,iface=b"}),
+            "--vdev net_tap0,iface=b: is there twice: name each device once, e.g. --vdev "
+            "net_tap0,iface=dtap0");
   EXPECT_EQ(error_of(with({"-i", "eth1", "--cores", "1"})),
             "--cores 1 is too few for 2 devices: each takes one at least");
   EXPECT_EQ(error_of(with({"-i", "eth1", "-S", "192.0.2.9"})),
-            "--source-ip is given 1 times for 2 devices: give it for each, in their order");
+            "--source-ip: 1 value for 2 devices: give one for each, in their order");
   EXPECT_EQ(error_of(with({"-i", "eth1,eth2", "--gateway-ip", "192.0.2.1,192.0.2.2"})),
-            "--gateway-ip is given 2 times for 3 devices: give it for each, in their order");
+            "--gateway-ip: 2 values for 3 devices: give one for each, in their order");
   EXPECT_EQ(error_of(with({"-G", "02:00:00:00:00:01,02:00:00:00:00:02"})),
-            "--gateway-mac is given 2 times for 1 device: give it once");
+            "--gateway-mac: 2 values for 1 device: give one");
 }
 
 TEST(ScanOptions, MistakesAreOneLineWithTheWayOut) {

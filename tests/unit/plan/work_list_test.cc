@@ -136,6 +136,7 @@ TEST_F(AddressSweepTest, DevicesHaveEachAddressOnceAndAlwaysTheSame) {
     PairSweep list(hosts, columns, 2, pair_answers, 7, slice, 0);
     return drain(list);
   });
+  EXPECT_EQ(std::set<Place>(seen.begin(), seen.end()).size(), hosts.size() * columns);
   EXPECT_EQ(seen.size(), hosts.size() * columns);
 
   std::vector<PairTarget> pairs;
@@ -145,6 +146,7 @@ TEST_F(AddressSweepTest, DevicesHaveEachAddressOnceAndAlwaysTheSame) {
     PairList list(hosts, pairs, columns, pair_answers, 7, slice);
     return drain(list);
   });
+  EXPECT_EQ(std::set<Place>(seen.begin(), seen.end()).size(), pairs.size());
   EXPECT_EQ(seen.size(), pairs.size());
 }
 
