@@ -193,6 +193,7 @@ void Port::open_device(const PortLog& log) {
   };
   const auto unplug = [&] {
     if (id_ != UINT16_MAX) rte_eth_dev_close(id_);
+    id_ = UINT16_MAX;
     if (!device_->vdev.empty()) rte_eal_hotplug_remove("vdev", device_->vdev.c_str());
     device_->vdev.clear();
     id_ = UINT16_MAX;
