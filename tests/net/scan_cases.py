@@ -9,6 +9,7 @@ import collections
 import contextlib
 import hashlib
 import ipaddress
+import json
 import pathlib
 import subprocess
 import threading
@@ -279,6 +280,16 @@ def dry_run(bed, report):
              destinations(dry("-e", "7", "--shards", "3", "--shard", shard))]
     report.check("each target in one shard", "" if sorted(dealt) == addresses else
                  f"{len(dealt)} lines for {len(addresses)} addresses")
+
+
+def bench(bed, report):
+    """steppe bench syn where hosts answer: they are turned away, and the benchmark goes on."""
+    done = run(inside(bed.steppe, "bench", "syn", "-i", bed.info["interface"], "--seconds", "0.1",
+                      "--runs", "1", "--json", "-"))
+    rate = json.loads(done.stdout)["rows"][0]["per_second"] if done.returncode == 0 else 0
+    report.check("ends well", "" if rate > 0 else f"exit {done.returncode}: "
+                 f"{last_lines(done.stderr)}")
+    report.equal("the XDP filter is gone", bed.filter_attached(), False)
 
 
 @contextlib.contextmanager

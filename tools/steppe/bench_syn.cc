@@ -158,7 +158,8 @@ std::vector<BenchRow> bench_syn(const BenchOptions& options, BenchMachine& machi
             .hellos = hellos,
             .second_hello_hosts = {},
             .answers = answers,
-            .variants = 1,
+            // None that an answer could be to: who answers is turned away, and asked nothing.
+            .variants = 0,
             .answers_at = {},
             .step_columns = {},
             .sweeps = {},
