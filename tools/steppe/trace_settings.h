@@ -16,8 +16,8 @@ struct TraceFlags {
 };
 
 void declare_trace(CommandLine& line, TraceFlags& f);
-// REQUIRES that config.target_port and config.ports were read. simulated: no router is spared unless
-// a limit was given. Throws OperatorError.
+// REQUIRES that config.target_port and config.ports were read. simulated: no router is spared
+// unless a limit was given. Throws OperatorError.
 void read_trace(const TraceFlags& f, bool simulated, CampaignConfig& config);
 
 // --stages: whether the trace is among them. Throws OperatorError if any other stage is not.

@@ -32,9 +32,10 @@ TEST(MemoryPlan, CountsWhatGrows) {
   // A worker has 64 K frames of two kilobytes at least, and its connections.
   EXPECT_GT(plan_memory(2, country, 2, 0).bytes, one.bytes + (uint64_t{128} << 20));
   EXPECT_GT(plan_memory(1, country * 10, 2, 0).bytes, one.bytes + country * 9);
-  EXPECT_EQ(tell({.flows = 4096, .bytes = uint64_t{512} << 20}),
-            "memory: at most 512 MB where one address in ten answers, 4096 connections at a time for "
-            "each worker; 2 KB more for each trusted host, 1.5 MB for each million pairs");
+  EXPECT_EQ(
+      tell({.flows = 4096, .bytes = uint64_t{512} << 20}),
+      "memory: at most 512 MB where one address in ten answers, 4096 connections at a time for "
+      "each worker; 2 KB more for each trusted host, 1.5 MB for each million pairs");
 }
 
 }  // namespace
